@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * libai-convert: turns a trained network into a flat file. Its ABI is free until 1.0. */
+#ifndef AI_CONVERT_H
+#define AI_CONVERT_H
+
+#include "ai.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Called on the calling thread while the conversion goes on. `done` of `total` units of the named
+ * part ("read", "fold", "pack", "self-test"). Anything but 0 ends it with AI_E_STOPPED. */
+typedef int32_t (*ai_progress_fn)(void *user, const char *part, uint64_t done, uint64_t total);
+
+typedef struct ai_named_shape {        /* fixed for ever */
+    const char *name;                  /* of a graph input */
+    uint32_t    rank;
+    uint32_t    reserved;
+    int64_t     dim[AI_MAX_RANK];
+} ai_named_shape;
+
+typedef struct ai_named_data {         /* fixed for ever: becomes a resource of the file */
+    const char *name;
+    const void *data;
+    size_t      bytes;
+} ai_named_data;
+
+typedef struct ai_convert_options {
+    uint32_t              size;
+    uint32_t              flags;           /* 0 */
+    const ai_named_shape *shapes;          /* default shapes of inputs; needed where the graph has none */
+    size_t                shape_count;
+    const char *const    *outputs;         /* inner tensors to keep as further outputs, by name */
+    size_t                output_count;
+    const ai_named_data  *resources;       /* "labels", "image", ... as docs/format.md lists them */
+    size_t                resource_count;
+    const char           *name;            /* of the model; NULL: the file's name without its ending */
+    const char           *licence;         /* SPDX identifier for the metadata; NULL: not stated */
+    ai_progress_fn        progress;        /* NULL: none */
+    void                 *user;
+} ai_convert_options;
+#define AI_CONVERT_OPTIONS_INIT \
+    { (uint32_t)sizeof(ai_convert_options), 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL }
+
+/* Reads an ONNX file (external data beside it), folds, fuses, lays out and packs it, adds a
+ * self-test, checks the result by opening and running it, and only then puts it at `out_path` by
+ * rename; on failure what was there stays. options: NULL for the defaults. One call a thread; calls
+ * are independent. */
+AI_API ai_status ai_convert_file(const char *in_path, const char *out_path,
+                                 const ai_convert_options *options, ai_error *err);
+
+/* Runs the file's self-test at the levels of `cpu` (0: all of ai_cpu() but back ends) with `threads`
+ * threads (0: the default) and compares the outputs with the stored ones to the bit. AI_E_FORMAT:
+ * the file has no self-test; AI_E_INTERNAL: an output differs, the message says which and where. */
+AI_API ai_status ai_self_test(const ai_model *model, uint32_t cpu, uint32_t threads, ai_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

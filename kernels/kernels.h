@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The leaf loops: one argument struct an operation, one table of all kernels, the choice by level. */
+#ifndef AI_KERNELS_H
+#define AI_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Every kernel of every operation. `args` points to the struct named at the operation. A kernel
+ * allocates nothing, checks nothing, and touches its operands alone, at any alignment of their
+ * element type. Rounding is to nearest even, denormals are kept: the caller has seen to it. */
+typedef void ai_kernel_fn(const void *args);
+
+/* Operations. The numbers are private to a build. */
+enum {
+    AI_K_CONV,           /* ai_conv_args: NCHW16C in and out, CONV16 weights */
+    AI_K_CONV_STEM,      /* ai_conv_args: plain padded planes in, NCHW16C out, STEM16 weights */
+    AI_K_CONV_DEPTHWISE, /* ai_conv_args: NCHW16C in and out, DEPTHWISE16 weights */
+    AI_K_CONV_PLAIN,     /* ai_conv_plain_args */
+    AI_K_GEMM,           /* ai_gemm_args: plain rows times PANEL16 */
+    AI_K_MAX_POOL,       /* ai_pool_args, NCHW16C */
+    AI_K_AVERAGE_POOL,   /* ai_pool_args, NCHW16C */
+    AI_K_GLOBAL_AVERAGE_POOL, /* ai_pool_args, NCHW16C in, 16 numbers a block out */
+    AI_K_BINARY,         /* + ai_binary_args: first of the AI_BINARY_* operations */
+    AI_K_UNARY = AI_K_BINARY + 16,  /* + ai_unary_args: first of the AI_UNARY_* operations */
+    AI_K_REDUCE = AI_K_UNARY + 64,  /* + ai_reduce_args: first of the AI_REDUCE_* operations */
+    AI_K_TRANSPOSE16 = AI_K_REDUCE + 8, /* ai_transpose_args: between 16 planes and one block */
+    AI_K_COUNT
+};
+
+/* The epilogue of a sum: + residual (if not NULL), then clamp by compare-and-select:
+ * x < lo ? lo : x, then x > hi ? hi : x, so that NaN stays NaN. No clamp: -inf and inf. */
+
+/* Convolution of one image, for the blocks of 16 output channels [panel_begin, panel_end) and the
+ * output rows [row_begin, row_end). Each output starts at its bias and adds
+ * fma(in, weight, sum) in the order of its weights' layout; taps in the border are read there
+ * (zeros). Strides count elements. Input rows and columns start at the window of output (0, 0):
+ * the pointer already includes the (negative) padding displacement. */
+typedef struct ai_conv_args {
+    const float *in;
+    int64_t      in_row;
+    int64_t      in_plane; /* of 16 channels; STEM: of one channel; DEPTHWISE: of its block */
+    const float *weights;  /* of panel 0 */
+    int64_t      panel;    /* elements from one panel's weights to the next's */
+    const float *bias;     /* [panels * 16], or NULL: zeros */
+    const float *residual; /* NCHW16C as the output, or NULL */
+    int64_t      residual_row;
+    int64_t      residual_plane;
+    float       *out;
+    int64_t      out_row;
+    int64_t      out_plane;
+    int32_t      ic; /* real input channels of the panel's group */
+    int32_t      kh, kw;
+    int32_t      stride_h, stride_w;
+    int32_t      dilation_h, dilation_w;
+    int32_t      ow; /* output columns */
+    int32_t      row_begin, row_end;
+    int32_t      panel_begin, panel_end;
+    float        lo, hi;
+} ai_conv_args;
+
+/* General convolution on plain tensors of one group's one output channel, rows of the innermost
+ * dimension. in: dense, already padded planes; taps come as displacements, in the order of the sum
+ * (ic, then kernel positions); the lane is the output column:
+ * out[x] = bias + sum over t of in[taps[t] + x * stride] * weights[t]. */
+typedef struct ai_conv_plain_args {
+    const float   *in;
+    const int64_t *taps;
+    const float   *weights;
+    int64_t        tap_count;
+    int64_t        stride;
+    float          bias;
+    const float   *residual; /* [columns] or NULL */
+    float         *out;      /* [columns] */
+    int64_t        columns;
+    float          lo, hi;
+} ai_conv_plain_args;
+
+/* out[m][n] = bias[n] + sum over k in ascending order of a[m][k] * b[k][n], n in
+ * [panel_begin * 16, min(panel_end * 16, n)). */
+typedef struct ai_gemm_args {
+    const float *a;
+    int64_t      a_row; /* elements from a row of a to the next */
+    const float *b;     /* PANEL16 */
+    int64_t      panel; /* elements from one panel to the next */
+    const float *bias;  /* [n], or NULL: zeros */
+    int64_t      bias_row; /* 0: one row of bias for all m; else elements to the next row */
+    float       *out;
+    int64_t      out_row;
+    int64_t      m, n, k;
+    int64_t      panel_begin, panel_end;
+    float        lo, hi;
+} ai_gemm_args;
+
+/* Pooling of one block of 16 channels of one image, output rows [row_begin, row_end). Taps outside
+ * the input are skipped. Max: a later tap wins if it is greater, or the first NaN stays.
+ * Average: the sum in order (kh, kw), times 1 / count, count = taps inside, or inside the padded
+ * input if count_include_pad. GLOBAL_AVERAGE: sum over rows then columns in order, divided. */
+typedef struct ai_pool_args {
+    const float *in; /* of input (0, 0) */
+    int64_t      in_row;
+    float       *out;
+    int64_t      out_row;
+    int32_t      ih, iw;
+    int32_t      ow;
+    int32_t      kh, kw;
+    int32_t      stride_h, stride_w;
+    int32_t      dilation_h, dilation_w;
+    int32_t      pad_top, pad_left, pad_bottom, pad_right;
+    int32_t      count_include_pad;
+    int32_t      row_begin, row_end;
+} ai_pool_args;
+
+enum {
+    AI_BINARY_ADD, AI_BINARY_SUB, AI_BINARY_MUL, AI_BINARY_DIV, AI_BINARY_POW, AI_BINARY_MAX,
+    AI_BINARY_MIN, AI_BINARY_PRELU, AI_BINARY_COUNT
+};
+
+/* out[i] = f(a[i * a_step], b[i * b_step]), steps 0 or 1. out may be a or b. */
+typedef struct ai_binary_args {
+    const float *a;
+    const float *b;
+    float       *out;
+    int64_t      count;
+    int32_t      a_step, b_step;
+} ai_binary_args;
+
+enum {
+    AI_UNARY_CLIP, /* lo = alpha, hi = beta; Relu is this with 0, inf */
+    AI_UNARY_LEAKY_RELU, AI_UNARY_ELU, AI_UNARY_SELU, AI_UNARY_CELU, AI_UNARY_GELU,
+    AI_UNARY_GELU_TANH, AI_UNARY_SIGMOID, AI_UNARY_HARD_SIGMOID, AI_UNARY_HARD_SWISH,
+    AI_UNARY_SWISH, AI_UNARY_MISH, AI_UNARY_TANH, AI_UNARY_SOFTPLUS, AI_UNARY_SOFTSIGN,
+    AI_UNARY_THRESHOLDED_RELU, AI_UNARY_SHRINK, AI_UNARY_ERF, AI_UNARY_EXP, AI_UNARY_LOG,
+    AI_UNARY_SQRT, AI_UNARY_RECIPROCAL, AI_UNARY_NEG, AI_UNARY_ABS, AI_UNARY_FLOOR, AI_UNARY_CEIL,
+    AI_UNARY_ROUND, /* half to even */
+    AI_UNARY_AFFINE, /* alpha * x + beta as one fma */
+    AI_UNARY_COUNT
+};
+
+/* out[i] = f(in[i]). out may be in. */
+typedef struct ai_unary_args {
+    const float *in;
+    float       *out;
+    int64_t      count;
+    float        alpha;
+    float        beta;
+} ai_unary_args;
+
+/* One number from `count` dense ones: lane i % 16 of 16 partial results takes element i, in
+ * ascending order; then the tree: 8 and 8, 4 and 4, 2 and 2, 1 and 1 (lane j with lane j + half). */
+enum {
+    AI_REDUCE_SUM,        /* sum of x */
+    AI_REDUCE_MAX,        /* NaN if any is */
+    AI_REDUCE_SUM_SQUARE, /* sum of fma((x - offset), (x - offset), sum) */
+    AI_REDUCE_SUM_ABS,
+    AI_REDUCE_SUM_EXP,    /* sum of e = exp(x - offset); with out: e is stored there */
+    AI_REDUCE_COUNT
+};
+
+typedef struct ai_reduce_args {
+    const float *in;
+    float       *out; /* SUM_EXP: [count] or NULL; may be in */
+    int64_t      count;
+    float        offset;
+    float       *result; /* one */
+} ai_reduce_args;
+
+/* A row of `columns` pixels between `channels` (1 to 16) planes and one block of 16. */
+typedef struct ai_transpose_args {
+    const float *in;
+    float       *out;
+    int64_t      plane;    /* elements from one plane to the next */
+    int32_t      channels; /* to a block: missing ones become zeros */
+    int32_t      to_block; /* 1: planes to block; 0: block to planes */
+    int64_t      columns;
+} ai_transpose_args;
+
+typedef struct ai_kernel {
+    uint16_t      op;
+    uint8_t       act_type;    /* ai_type of the activations */
+    uint8_t       weight_type; /* ai_type of the weights; equal to act_type where there are none */
+    uint8_t       layout;      /* AI_LAYOUT_* of the weights, or of the tensor where there are none */
+    uint32_t      cpu;         /* the level's bit */
+    ai_kernel_fn *fn;
+    const char   *name;
+} ai_kernel;
+
+/* All rows of this build, weaker levels first. */
+extern const ai_kernel ai_kernels[];
+extern const uint32_t  ai_kernel_count;
+
+/* The last row that the levels of `cpu` allow (REF always does); NULL: no such operation. */
+const ai_kernel *ai_kernel_find(uint32_t op, uint32_t act_type, uint32_t weight_type,
+                                uint32_t layout, uint32_t cpu);
+
+/* Levels that this machine runs and this build has (cpu.c). */
+uint32_t ai_cpu_detect(void);
+
+/* ---- The same functions of one number as the kernels', for operators that work on scalars ---- */
+float ai_expf(float x);
+float ai_logf(float x);
+float ai_tanhf(float x);
+float ai_erff(float x);
+float ai_powf(float x, float y);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The flat file (.lai) as C structs; docs/format.md is its specification. */
+#ifndef AI_FORMAT_H
+#define AI_FORMAT_H
+
+#include <stdint.h>
+
+/* All numbers are little-endian. The file is: header, section table, sections in ascending order
+ * of offset, each at a multiple of 64, the weights last and at a multiple of 4096. */
+#define AI_FILE_MAGIC   "\x89LAI\r\n\x1a\n"
+#define AI_FILE_VERSION 1
+#define AI_FILE_NONE    UINT32_MAX /* an omitted operand, an absent index */
+
+enum {
+    AI_FILE_ALIGN        = 64,
+    AI_FILE_WEIGHT_ALIGN = 4096,
+    AI_FILE_MAX_SECTIONS = 1024,
+    AI_FILE_MAX_TENSORS  = 1 << 18,
+    AI_FILE_MAX_STEPS    = 1 << 16,
+    AI_FILE_MAX_OPERANDS = 4096 /* of one step */
+};
+
+/* Indices in the INDICES section: tensors, `count` entries of `width` from entry `first` on. */
+typedef struct ai_file_list {
+    uint32_t first;
+    uint32_t count;
+} ai_file_list;
+
+typedef struct ai_file_header { /* 128 bytes */
+    uint8_t      magic[8];
+    uint32_t     version;
+    uint32_t     section_count;
+    uint64_t     features; /* what a reader must know; an unknown bit is a newer version */
+    uint64_t     file_bytes;
+    uint32_t     name; /* of the model, in STRINGS */
+    ai_file_list inputs;
+    ai_file_list outputs;
+    ai_file_list states; /* entries of three: input tensor, output tensor, constant or NONE (0) */
+    uint32_t     reserved[9];
+    uint8_t      digest[32]; /* SHA-256 of the header with zeros here, then the section table */
+} ai_file_header;
+
+enum {
+    AI_SECTION_STRINGS    = 1, /* UTF-8, each ended by a zero byte; the section ends in one */
+    AI_SECTION_TENSORS    = 2, /* ai_file_tensor */
+    AI_SECTION_STEPS      = 3, /* ai_file_step, in the order in which they run */
+    AI_SECTION_INDICES    = 4, /* uint32_t */
+    AI_SECTION_PARAMETERS = 5, /* the structs below, each at a multiple of 8 */
+    AI_SECTION_RESOURCE   = 6, /* any number, each with a name: metadata, labels, recipe, self-test */
+    AI_SECTION_SIGNATURE  = 7, /* number kept, no reader yet */
+    AI_SECTION_WEIGHTS    = 8  /* constants, each at a multiple of 64, in the order of their use */
+};
+
+typedef struct ai_file_section { /* 64 bytes */
+    uint32_t kind;
+    uint32_t name;   /* of a RESOURCE, in STRINGS; else 0 */
+    uint64_t offset; /* from the start of the file */
+    uint64_t bytes;
+    uint64_t reserved;
+    uint8_t  sha256[32];
+} ai_file_section;
+
+enum {
+    AI_TENSOR_VALUE    = 0, /* written by a step */
+    AI_TENSOR_INPUT    = 1, /* written by the caller */
+    AI_TENSOR_CONSTANT = 2, /* lies in WEIGHTS */
+    AI_TENSOR_STATE    = 3  /* carried over from the call before */
+};
+
+/* How the elements of a tensor lie. `dim` is always the logical shape in ONNX's order. */
+enum {
+    AI_LAYOUT_PLAIN = 0, /* dense, row-major */
+    /* Activations of rank 4: [N][C/16][H][W][16], with row and plane strides of its own and, where
+     * a convolution reads it, a border of zeros. Lanes past C hold finite or other values that
+     * nothing reads. */
+    AI_LAYOUT_NCHW16C = 1,
+    /* Weights of Conv with NCHW16C input, dim [OC][IC/group][KH][KW]:
+     * [OC/16][IC/16][KH][KW][16 ic][16 oc]; the last block of ic has only the rows that exist;
+     * oc is padded with zeros. The sum runs in this order. */
+    AI_LAYOUT_CONV16 = 2,
+    /* Weights of Conv with PLAIN input and NCHW16C output, dim [OC][IC][KH][KW]:
+     * [OC/16][IC][KH][KW][16 oc]. */
+    AI_LAYOUT_STEM16 = 3,
+    /* Weights of depthwise Conv on NCHW16C, dim [C][1][KH][KW]: [C/16][KH][KW][16]. */
+    AI_LAYOUT_DEPTHWISE16 = 4,
+    /* Right operand of MatMul and Gemm, dim [K][N]: [N/16][K][16], n padded with zeros. */
+    AI_LAYOUT_PANEL16 = 5,
+    AI_LAYOUT_COUNT
+};
+
+typedef struct ai_file_tensor { /* 128 bytes */
+    uint32_t name;
+    uint8_t  type; /* ai_type */
+    uint8_t  kind;
+    uint8_t  layout;
+    uint8_t  rank;   /* of values that are no output: 0, shapes are inferred */
+    uint32_t varies; /* of inputs: bit i set: dim[i] is only a default */
+    uint32_t reserved;
+    int64_t  dim[8]; /* inputs, states, constants; outputs: as inferred from the defaults */
+    uint64_t offset; /* of constants: in WEIGHTS */
+    uint64_t bytes;  /* of constants: what shape, type and layout take */
+    float    scale;
+    int32_t  zero_point;
+    uint64_t reserved2[3];
+} ai_file_tensor;
+
+typedef struct ai_file_step { /* 32 bytes */
+    uint16_t op;          /* a number of ops.def */
+    uint16_t flags;       /* 0 */
+    uint16_t input_count; /* operands[0..input_count) are inputs, then come the outputs */
+    uint16_t output_count;
+    uint32_t name;         /* of the node in the source model, in STRINGS */
+    uint32_t operands;     /* first entry in INDICES; a NONE there is an omitted operand */
+    uint32_t param_offset; /* in PARAMETERS */
+    uint32_t param_bytes;  /* the size of the operator's struct below */
+    uint32_t reserved[2];
+} ai_file_step;
+
+/* ---- Parameters of operators. Fields keep the ONNX attribute's name where there is one. ---- */
+
+enum { AI_MAX_SPATIAL = 3, AI_FILE_MAX_RANK = 8 };
+
+/* What an epilogue does to each sum, after the residual was added. */
+enum {
+    AI_ACTIVATION_NONE = 0,
+    AI_ACTIVATION_CLIP = 1 /* min(max(x, lo), hi): Relu is 0, inf; Relu6 is 0, 6 */
+};
+
+typedef struct ai_activation {
+    uint32_t kind;
+    float    lo;
+    float    hi;
+} ai_activation;
+
+enum { AI_PAD_EXPLICIT = 0, AI_PAD_SAME_UPPER = 1, AI_PAD_SAME_LOWER = 2, AI_PAD_VALID = 3 };
+
+/* The window of convolution and pooling over `spatial` dimensions (1 to 3). */
+typedef struct ai_window {
+    uint32_t spatial;
+    uint32_t auto_pad;
+    uint32_t kernel[AI_MAX_SPATIAL];
+    uint32_t stride[AI_MAX_SPATIAL];
+    uint32_t dilation[AI_MAX_SPATIAL];
+    uint32_t pad_begin[AI_MAX_SPATIAL];
+    uint32_t pad_end[AI_MAX_SPATIAL];
+} ai_window;
+
+typedef struct ai_none_params {
+    uint64_t reserved;
+} ai_none_params;
+
+/* Conv: x, weight, bias or NONE, residual or NONE. */
+typedef struct ai_conv_params {
+    ai_window     window;
+    uint32_t      group;
+    ai_activation activation;
+    uint32_t      reserved;
+} ai_conv_params; /* 88 bytes */
+
+typedef struct ai_conv_transpose_params {
+    ai_window window;
+    uint32_t  group;
+    uint32_t  has_output_shape;
+    uint32_t  output_padding[AI_MAX_SPATIAL];
+    uint32_t  output_shape[AI_MAX_SPATIAL];
+    uint32_t  reserved;
+} ai_conv_transpose_params; /* 104 bytes */
+
+typedef struct ai_pool_params { /* MaxPool, AveragePool, LpPool */
+    ai_window window;
+    uint32_t  ceil_mode;
+    uint32_t  count_include_pad;
+    uint32_t  storage_order;
+    uint32_t  p;
+    uint32_t  reserved;
+} ai_pool_params; /* 88 bytes */
+
+typedef struct ai_gemm_params { /* Gemm: A, B, C or NONE. MatMul: A, B, bias or NONE */
+    float         alpha;
+    float         beta;
+    uint32_t      trans_a;
+    uint32_t      trans_b;
+    ai_activation activation;
+    uint32_t      reserved;
+} ai_gemm_params; /* 32 bytes */
+
+typedef struct ai_unary_params { /* activations and functions of one number */
+    float alpha;
+    float beta;
+} ai_unary_params;
+
+/* An axis, and what some operators say beside it: BatchNormalization, LayerNormalization and the
+ * like (epsilon), Softmax, Concat, Gather, Flatten, Split, Shape (start, end), LpNormalization (p),
+ * GroupNormalization (count = num_groups), Reduce* and ArgMax (keepdims), Gelu. Unused fields 0. */
+typedef struct ai_axis_params {
+    int64_t  axis;
+    int64_t  start;
+    int64_t  end;
+    uint32_t count;
+    uint32_t keepdims;
+    uint32_t flags; /* of the operator: see its file in lib/ops */
+    float    epsilon;
+} ai_axis_params; /* 40 bytes */
+
+typedef struct ai_lrn_params {
+    float    alpha;
+    float    beta;
+    float    bias;
+    uint32_t size;
+} ai_lrn_params;
+
+typedef struct ai_axes_params { /* Transpose (perm), MeanVarianceNormalization (axes) */
+    uint32_t count;
+    uint32_t flags;
+    int32_t  axes[AI_FILE_MAX_RANK];
+} ai_axes_params; /* 40 bytes */
+
+typedef struct ai_cast_params { /* Cast, ConstantOfShape (type and bits of the value), Pad (mode) */
+    uint32_t type;
+    uint32_t mode;
+    uint64_t bits; /* the value, its first bytes little-endian */
+} ai_cast_params;
+
+#endif
