@@ -148,7 +148,8 @@ ai_status ai_need_axis(const ai_step *s, int64_t axis, uint32_t rank, uint32_t *
 ai_status ai_known_ints(const ai_step *s, uint32_t i, int64_t *values, uint32_t max, uint32_t *count, ai_error *err);
 /* NumPy's broadcasting of two shapes; false: they do not fit. */
 bool ai_broadcast(uint32_t a_rank, const int64_t *a, uint32_t b_rank, const int64_t *b, uint32_t *rank, int64_t *dim);
-/* Output size and effective padding of a window on the shape in[2..]; checks all of its fields.
+/* Output sizes (spatial entries) and effective padding of a window on the whole shape `in`, whose
+ * dimensions from 2 on it covers; checks all fields and sizes, but not that there are as many.
  * ceil_mode as ONNX defines it. pad has 2 * spatial entries: begins, then ends. */
 ai_status ai_window_shape(const ai_step *s, const ai_window *w, bool ceil_mode, const int64_t *in, int64_t *out, int64_t *pad, ai_error *err);
 /* The row of kernels.def to use, or AI_E_UNSUPPORTED (ref has every row: cannot fail for cpu != 0). */
