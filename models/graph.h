@@ -24,7 +24,8 @@ typedef struct ai_value {
     bool        has_shape; /* known from the importer or by ai_graph_infer */
     bool        is_input;
     bool        is_state;
-    uint32_t    varies;    /* inputs: bit i: dim[i] may be chosen by the caller */
+    uint32_t    varies;    /* inputs: bit i: the caller may choose dim[i]; others (by
+                            * ai_graph_infer): dim[i] follows from such a choice, or may */
     uint8_t     layout;    /* AI_LAYOUT_*; of constants: how `data` lies */
     const void *data;      /* constants: the bytes; may point into the mapped source file */
     uint64_t    bytes;
@@ -112,5 +113,7 @@ typedef struct ai_resource_data {
 } ai_resource_data;
 ai_status ai_flat_write(const ai_graph *graph, const ai_resource_data *resources,
                         uint32_t resource_count, void **file, size_t *bytes, ai_error *err);
+/* The same for inferring shapes only: the bytes of large constants are left undefined. */
+ai_status ai_flat_write_shapes(const ai_graph *graph, void **file, size_t *bytes, ai_error *err);
 
 #endif
