@@ -98,7 +98,7 @@ struct ai_op {
      * Shapes of the inputs are set, their data is not; `known` values may be read. Sets type, rank,
      * dim and (from the file, already there) layout of each output, and the fields above. May raise
      * in[i]->border of NCHW16C inputs that it reads past the edge. The file is hostile: whatever
-     * passes here must be safe to run. A value that is needed before the run and not known is
+     * passes here must be safe to run. The row's least inputs and outputs are there (model.c). A value that is needed before the run and not known is
      * AI_E_UNSUPPORTED. */
     ai_status (*check)(ai_step *step, ai_error *err);
     /* Chooses kernels from step->cpu; strides and borders are final. NULL: nothing to choose. */
@@ -148,6 +148,8 @@ ai_status ai_need_axis(const ai_step *s, int64_t axis, uint32_t rank, uint32_t *
 ai_status ai_known_ints(const ai_step *s, uint32_t i, int64_t *values, uint32_t max, uint32_t *count, ai_error *err);
 /* NumPy's broadcasting of two shapes; false: they do not fit. */
 bool ai_broadcast(uint32_t a_rank, const int64_t *a, uint32_t b_rank, const int64_t *b, uint32_t *rank, int64_t *dim);
+/* Checks every field of a window: each is at most 2^20, kernel * dilation below 2^31. */
+ai_status ai_window_check(const ai_step *s, const ai_window *w, ai_error *err);
 /* Output sizes (spatial entries) and effective padding of a window on the whole shape `in`, whose
  * dimensions from 2 on it covers; checks all fields and sizes, but not that there are as many.
  * ceil_mode as ONNX defines it. pad has 2 * spatial entries: begins, then ends. */

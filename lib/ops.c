@@ -175,7 +175,7 @@ bool ai_broadcast(uint32_t a_rank, const int64_t *a, uint32_t b_rank, const int6
 /* No window is larger, and no sum below can come near 2^63. */
 enum { WINDOW_MAX = 1 << 20 };
 
-static ai_status check_window(const ai_step *s, const ai_window *w, ai_error *err)
+ai_status ai_window_check(const ai_step *s, const ai_window *w, ai_error *err)
 {
     if (w->spatial < 1 || w->spatial > AI_MAX_SPATIAL)
         return ai_fail_step(err, AI_E_UNSUPPORTED, s, "window has %u spatial dimensions, 1 to %d",
@@ -198,6 +198,10 @@ static ai_status check_window(const ai_step *s, const ai_window *w, ai_error *er
                 return ai_fail_step(err, AI_E_UNSUPPORTED, s, "%s[%u] is %u, needs %u to %d",
                                     field[f].name, i, field[f].value, field[f].least, WINDOW_MAX);
         }
+        if ((int64_t)(w->kernel[i] - 1) * w->dilation[i] >= INT32_MAX)
+            return ai_fail_step(err, AI_E_UNSUPPORTED, s,
+                                "kernel[%u] %u with dilation %u spans over 2^31-1", i, w->kernel[i],
+                                w->dilation[i]);
     }
     return AI_OK;
 }
@@ -236,7 +240,7 @@ static void window_axis(const ai_window *w, uint32_t i, bool ceil_mode, int64_t 
 ai_status ai_window_shape(const ai_step *s, const ai_window *w, bool ceil_mode, const int64_t *in,
                           int64_t *out, int64_t *pad, ai_error *err)
 {
-    ai_status status = check_window(s, w, err);
+    ai_status status = ai_window_check(s, w, err);
     if (status != AI_OK)
         return status;
     for (uint32_t i = 0; i < w->spatial; i++) {
