@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What this machine runs: CPUID and the registers that the operating system saves on x86, the
+ * auxiliary vector on Arm. */
+#include "ai.h"
+#include "kernels.h"
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+
+#define HAS(reg, bits) (((reg) & (bits)) == (bits))
+
+/* XCR0: which registers the system saves. __asm__, since the intrinsic would need -mxsave. */
+static uint64_t saved_registers(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+uint32_t ai_cpu_detect(void)
+{
+    const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28, f16c = 1u << 29;
+    const uint32_t avx2 = 1u << 5;
+    const uint32_t avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
+    const uint32_t vnni = 1u << 11;
+    const uint64_t ymm = 0x6, zmm = 0xe6; /* SSE, AVX; and mask, upper halves, upper sixteen */
+    uint32_t a, b, c, d, cpu = AI_CPU_REF;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !HAS(c, fma | osxsave | avx | f16c))
+        return cpu;
+    const uint64_t saved = saved_registers();
+    if (!HAS(saved, ymm) || !__get_cpuid_count(7, 0, &a, &b, &c, &d) || !HAS(b, avx2))
+        return cpu;
+    cpu |= AI_CPU_AVX2;
+    if (!HAS(saved, zmm) || !HAS(b, avx512))
+        return cpu;
+    cpu |= AI_CPU_AVX512;
+    return HAS(c, vnni) ? cpu | AI_CPU_VNNI : cpu;
+}
+
+#elif defined(__aarch64__) && defined(__linux__)
+
+#include <sys/auxv.h>
+
+uint32_t ai_cpu_detect(void)
+{
+    const unsigned long asimd = 1ul << 1, asimd_dotprod = 1ul << 20; /* <asm/hwcap.h> */
+    const unsigned long have = getauxval(AT_HWCAP);
+    uint32_t cpu = AI_CPU_REF;
+    if (have & asimd)
+        cpu |= AI_CPU_NEON;
+    if ((have & asimd) && (have & asimd_dotprod))
+        cpu |= AI_CPU_DOTPROD;
+    return cpu;
+}
+
+#elif defined(__aarch64__)
+
+uint32_t ai_cpu_detect(void)
+{
+    return AI_CPU_REF | AI_CPU_NEON; /* part of every 64-bit Arm */
+}
+
+#else
+
+uint32_t ai_cpu_detect(void)
+{
+    return AI_CPU_REF;
+}
+
+#endif
