@@ -54,7 +54,8 @@ typedef struct ai_graph {
     uint32_t       input_count;
     int32_t       *outputs;
     uint32_t       output_count;
-    int64_t        opset; /* of the source, for the metadata */
+    int64_t        opset;    /* of the source, for the metadata */
+    const char    *producer; /* what wrote the source, or NULL */
     void          *memory; /* arena of everything above */
 } ai_graph;
 
@@ -102,8 +103,18 @@ void ai_onnx_close(ai_onnx *source);
  * those of the operators, by node name. ---- */
 ai_status ai_graph_infer(ai_graph *graph, ai_error *err);
 
-/* ---- Passes: free functions in a table (passes.def), each runnable alone ---- */
+/* ---- Passes: free functions in a table (passes.def), run in its order, each runnable alone: it
+ * infers what shapes it needs. Values at the border of the graph keep their index. ---- */
 typedef ai_status ai_pass_fn(ai_graph *graph, ai_error *err);
+
+typedef struct ai_pass {
+    const char *name;
+    const char *part; /* of the progress that it belongs to */
+    ai_pass_fn *run;
+} ai_pass;
+
+extern const ai_pass  ai_passes[];
+extern const uint32_t ai_pass_count;
 
 /* ---- The writer (flat/write.c): the bytes of a file, to be freed by the caller with free() ---- */
 typedef struct ai_resource_data {

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From a source file to a flat file: import, passes, self-test, check, and only then the rename. */
+#include "ai_convert.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core.h"
+#include "graph.h"
+#include "os.h"
+#include "seeded.h"
+#include "sha256.h"
+#include "text.h"
+
+enum { SELF_TEST_SEED = 1, WRITE_BYTES = 1 << 24, TRIES = 100 };
+
+typedef struct job {
+    const char        *in_path;
+    const char        *out_path;
+    ai_convert_options options;
+    const void        *source;
+    size_t             source_bytes;
+    ai_onnx           *onnx;
+    ai_graph          *graph;
+    ai_resource_data  *resources;
+    uint32_t           resource_count;
+    ai_text            metadata;
+    char              *self_test;
+    void              *file;
+    size_t             file_bytes;
+    char              *temporary; /* path; a file lies there as long as this is not NULL */
+} job;
+
+static ai_status progress(const job *j, const char *part, uint64_t done, uint64_t total,
+                          ai_error *err)
+{
+    if (j->options.progress != NULL && j->options.progress(j->options.user, part, done, total) != 0)
+        return ai_fail(err, AI_E_STOPPED, "stopped by the caller in '%s'", part);
+    return AI_OK;
+}
+
+/* ---- Options ---- */
+
+static ai_status check_resources(const ai_convert_options *options, ai_error *err)
+{
+    for (size_t i = 0; i < options->resource_count; i++) {
+        const ai_named_data *resource = &options->resources[i];
+        if (resource->name == NULL || resource->name[0] == 0 ||
+            (resource->data == NULL && resource->bytes > 0))
+            return ai_fail(err, AI_E_ARGUMENT, "resource %zu has no name or no data", i);
+        if (strcmp(resource->name, "metadata") == 0 || strcmp(resource->name, "self-test") == 0)
+            return ai_fail(err, AI_E_ARGUMENT, "resource '%s' is written by the converter itself",
+                           resource->name);
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(options->resources[k].name, resource->name) == 0)
+                return ai_fail(err, AI_E_ARGUMENT, "resource '%s' is given twice", resource->name);
+        }
+    }
+    return AI_OK;
+}
+
+static ai_status copy_options(job *j, const ai_convert_options *options, ai_error *err)
+{
+    j->options = (ai_convert_options)AI_CONVERT_OPTIONS_INIT;
+    if (options == NULL)
+        return AI_OK;
+    /* A caller built for a later version has a longer struct; what follows is unknown here. */
+    size_t bytes = options->size < sizeof j->options ? options->size : sizeof j->options;
+    if (bytes < sizeof(uint32_t))
+        return ai_fail(err, AI_E_ARGUMENT, "options have size %u, use AI_CONVERT_OPTIONS_INIT",
+                       options->size);
+    memcpy(&j->options, options, bytes);
+    j->options.size = (uint32_t)sizeof j->options;
+    if (j->options.flags != 0)
+        return ai_fail(err, AI_E_ARGUMENT, "options have flags 0x%x, 0 is needed",
+                       (unsigned)j->options.flags);
+    if (j->options.resource_count > AI_FILE_MAX_SECTIONS / 2)
+        return ai_fail(err, AI_E_ARGUMENT, "%zu resources, at most %d fit",
+                       j->options.resource_count, AI_FILE_MAX_SECTIONS / 2);
+    return check_resources(&j->options, err);
+}
+
+/* ---- Import ---- */
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+/* The folder that a path lies in, without its last slash but for the root's. */
+static char *folder_of(const char *path)
+{
+    size_t length = (size_t)(last_part(path) - path);
+    if (length == 0)
+        return strdup(".");
+    return strndup(path, length > 1 ? length - 1 : 1);
+}
+
+static const char *model_name(job *j)
+{
+    if (j->options.name != NULL)
+        return ai_graph_string(j->graph, j->options.name, strlen(j->options.name));
+    const char *file = last_part(j->in_path);
+    const char *dot = strrchr(file, '.');
+    size_t      length = dot == NULL || dot == file ? strlen(file) : (size_t)(dot - file);
+    return ai_graph_string(j->graph, file, length);
+}
+
+static ai_status import(job *j, ai_error *err)
+{
+    ai_status status = ai_os_map(j->in_path, &j->source, &j->source_bytes, err);
+    if (status == AI_OK)
+        status = progress(j, "read", 0, j->source_bytes, err);
+    if (status != AI_OK)
+        return status;
+    char *folder = folder_of(j->in_path);
+    j->graph = ai_graph_new();
+    if (folder == NULL || j->graph == NULL)
+        status = ai_fail(err, AI_E_MEMORY, "no memory for a graph");
+    else
+        status = ai_onnx_import(&j->onnx, j->graph, j->source, j->source_bytes, folder,
+                                &j->options, err);
+    free(folder);
+    if (status != AI_OK)
+        return status;
+    j->graph->name = model_name(j);
+    status = ai_graph_status(j->graph, err);
+    if (status == AI_OK)
+        status = progress(j, "read", j->source_bytes, j->source_bytes, err);
+    return status;
+}
+
+/* ---- Passes ---- */
+
+static ai_status run_passes(job *j, ai_error *err)
+{
+    /* Inference comes first: it checks every node as it stands in the source. */
+    ai_status status = ai_graph_infer(j->graph, err);
+    for (uint32_t i = 0; i < ai_pass_count && status == AI_OK; i++) {
+        status = progress(j, ai_passes[i].part, i, ai_pass_count, err);
+        if (status == AI_OK)
+            status = ai_passes[i].run(j->graph, err);
+        if (status == AI_OK)
+            status = ai_graph_status(j->graph, err);
+    }
+    return status;
+}
+
+/* ---- Resources ---- */
+
+static ai_status make_metadata(job *j, ai_error *err)
+{
+    uint8_t digest[32];
+    ai_sha256_of(j->source, j->source_bytes, digest);
+    ai_text *text = &j->metadata;
+    ai_text_add(text, "{\"format\":\"onnx\",\"sha256\":\"");
+    ai_text_hex(text, digest, sizeof digest);
+    ai_text_add(text, "\",\"opset\":%lld", (long long)j->graph->opset);
+    if (j->graph->producer != NULL) {
+        ai_text_add(text, ",\"producer\":");
+        ai_text_quote(text, j->graph->producer);
+    }
+    if (j->options.licence != NULL) {
+        ai_text_add(text, ",\"licence\":");
+        ai_text_quote(text, j->options.licence);
+    }
+    ai_text_add(text, ",\"converter\":\"libai %d.%d.%d\"}\n", AI_VERSION_MAJOR, AI_VERSION_MINOR,
+                AI_VERSION_PATCH);
+    if (text->is_exhausted)
+        return ai_fail(err, AI_E_MEMORY, "no memory for the metadata");
+    return AI_OK;
+}
+
+static void add_resource(job *j, const char *name, const void *data, size_t bytes)
+{
+    j->resources[j->resource_count++] =
+        (ai_resource_data){.name = name, .data = data, .bytes = bytes};
+}
+
+static ai_status list_resources(job *j, ai_error *err)
+{
+    ai_status status = make_metadata(j, err);
+    if (status != AI_OK)
+        return status;
+    j->resources = calloc(j->options.resource_count + 2, sizeof *j->resources);
+    if (j->resources == NULL)
+        return ai_fail(err, AI_E_MEMORY, "no memory to list %zu resources",
+                       j->options.resource_count);
+    add_resource(j, "metadata", j->metadata.data, j->metadata.bytes);
+    for (size_t i = 0; i < j->options.resource_count; i++) {
+        const ai_named_data *resource = &j->options.resources[i];
+        add_resource(j, resource->name, resource->data, resource->bytes);
+    }
+    return AI_OK;
+}
+
+/* ---- Self-test ---- */
+
+typedef struct hook {
+    const job *job;
+    uint32_t   step_count;
+} hook;
+
+static int32_t before_step(void *user, uint32_t step)
+{
+    const hook *h = user;
+    return progress(h->job, "self-test", step, h->step_count, NULL);
+}
+
+/* The file without a self-test is opened to make one. */
+static ai_status make_self_test(job *j, ai_error *err)
+{
+    void     *file = NULL;
+    size_t    bytes = 0;
+    ai_model *model = NULL;
+    ai_status status = ai_flat_write(j->graph, j->resources, j->resource_count, &file, &bytes, err);
+    if (status == AI_OK)
+        status = ai_model_view(&model, file, bytes, err);
+    if (status == AI_OK) {
+        ai_model_info info = AI_MODEL_INFO_INIT;
+        ai_call       call = AI_CALL_INIT;
+        ai_model_describe(model, &info);
+        hook h = {.job = j, .step_count = info.step_count};
+        call.before_step = before_step;
+        call.user = &h;
+        status = ai_self_test_make(model, SELF_TEST_SEED, &call, &j->self_test, err);
+    }
+    ai_model_close(model);
+    free(file);
+    if (status == AI_OK)
+        add_resource(j, "self-test", j->self_test, strlen(j->self_test));
+    return status;
+}
+
+/* ---- The file ---- */
+
+static ai_status fail_write(const job *j, const char *what, ai_error *err)
+{
+    return ai_fail(err, AI_E_IO, "'%s' cannot be %s: %s", j->out_path, what, strerror(errno));
+}
+
+/* Creates a new file beside out_path; its descriptor, or -1. */
+static int create_temporary(job *j)
+{
+    size_t bytes = strlen(j->out_path) + 48;
+    char  *path = malloc(bytes);
+    int    file = -1;
+    if (path == NULL)
+        return -1;
+    for (unsigned i = 0; i < TRIES && file < 0; i++) {
+        snprintf(path, bytes, "%s.%ld-%u.tmp", j->out_path, (long)getpid(), i);
+        file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (file < 0 && errno != EEXIST)
+            break;
+    }
+    if (file < 0)
+        free(path);
+    else
+        j->temporary = path;
+    return file;
+}
+
+static ai_status write_all(const job *j, int file, ai_error *err)
+{
+    const char *data = j->file;
+    size_t      done = 0;
+    while (done < j->file_bytes) {
+        size_t  part = j->file_bytes - done < WRITE_BYTES ? j->file_bytes - done : WRITE_BYTES;
+        ssize_t written = write(file, data + done, part);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return fail_write(j, "written", err);
+        done += (size_t)written;
+        ai_status status = progress(j, "pack", done, j->file_bytes, err);
+        if (status != AI_OK)
+            return status;
+    }
+    if (fsync(file) != 0)
+        return fail_write(j, "written", err);
+    return AI_OK;
+}
+
+static ai_status write_temporary(job *j, ai_error *err)
+{
+    int file = create_temporary(j);
+    if (file < 0)
+        return fail_write(j, "created", err);
+    ai_status status = write_all(j, file, err);
+    if (close(file) != 0 && status == AI_OK)
+        status = fail_write(j, "written", err);
+    return status;
+}
+
+/* What the reader will do: open, compare every checksum, run at every level. ref ran already. */
+static ai_status check_temporary(const job *j, ai_error *err)
+{
+    ai_model *model = NULL;
+    ai_status status = ai_model_open(&model, j->temporary, err);
+    if (status != AI_OK)
+        return status;
+    uint32_t levels = ai_cpu() & (AI_CPU_OPENBLAS - 1u) & ~(uint32_t)AI_CPU_REF;
+    status = ai_model_verify(model, err);
+    if (status == AI_OK)
+        status = ai_self_test(model, levels == 0 ? AI_CPU_REF : levels, 1, err);
+    ai_model_close(model);
+    return status;
+}
+
+/* A rename is safe on disk once its folder is; a folder that cannot be synced is no failure. */
+static void sync_folder(const char *path)
+{
+    char *folder = folder_of(path);
+    int   file = folder == NULL ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (file >= 0) {
+        (void)fsync(file);
+        close(file);
+    }
+    free(folder);
+}
+
+static ai_status put_in_place(job *j, ai_error *err)
+{
+    if (rename(j->temporary, j->out_path) != 0)
+        return fail_write(j, "replaced", err);
+    free(j->temporary);
+    j->temporary = NULL;
+    sync_folder(j->out_path);
+    return AI_OK;
+}
+
+/* ---- All of it ---- */
+
+static ai_status run(job *j, ai_error *err)
+{
+    ai_status status = import(j, err);
+    if (status == AI_OK)
+        status = run_passes(j, err);
+    if (status == AI_OK)
+        status = list_resources(j, err);
+    if (status == AI_OK)
+        status = make_self_test(j, err);
+    if (status == AI_OK)
+        status = ai_flat_write(j->graph, j->resources, j->resource_count, &j->file, &j->file_bytes,
+                               err);
+    if (status == AI_OK)
+        status = write_temporary(j, err);
+    if (status == AI_OK)
+        status = check_temporary(j, err);
+    if (status == AI_OK)
+        status = put_in_place(j, err);
+    return status;
+}
+
+static void release(job *j)
+{
+    if (j->temporary != NULL)
+        (void)unlink(j->temporary);
+    free(j->temporary);
+    free(j->file);
+    free(j->self_test);
+    free(j->metadata.data);
+    free(j->resources);
+    ai_graph_free(j->graph);
+    ai_onnx_close(j->onnx);
+    if (j->source != NULL)
+        ai_os_unmap(j->source, j->source_bytes);
+}
+
+ai_status ai_convert_file(const char *in_path, const char *out_path,
+                          const ai_convert_options *options, ai_error *err)
+{
+    if (in_path == NULL || out_path == NULL || out_path[0] == 0)
+        return ai_fail(err, AI_E_ARGUMENT, "%s path is missing",
+                       in_path == NULL ? "the source" : "the output");
+    job       j = {.in_path = in_path, .out_path = out_path};
+    ai_status status = copy_options(&j, options, err);
+    if (status == AI_OK)
+        status = run(&j, err);
+    release(&j);
+    return status;
+}
