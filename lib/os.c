@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The one file of the core that talks to the operating system. */
+#include "os.h"
+
+#include "core.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+/* ---- Files ---- */
+
+/* What an errno means for a path; strerror is not safe to call from several threads. */
+static const char *reason(int code)
+{
+    switch (code) {
+    case ENOENT:
+        return "no such file";
+    case EACCES:
+    case EPERM:
+        return "no permission to read it";
+    case ENOTDIR:
+        return "a part of the path is not a directory";
+    case ENAMETOOLONG:
+        return "the path is too long";
+    case ELOOP:
+        return "too many symbolic links";
+    case EMFILE:
+    case ENFILE:
+        return "too many open files";
+    case ENOMEM:
+        return "no address space for the map";
+    case ENODEV:
+        return "this file system cannot map files";
+    default:
+        return NULL;
+    }
+}
+
+static ai_status fail_io(ai_error *err, const char *path, const char *action, int code)
+{
+    const char *text = reason(code);
+    if (text)
+        return ai_fail(err, AI_E_IO, "cannot %s '%s': %s", action, path, text);
+    return ai_fail(err, AI_E_IO, "cannot %s '%s': system error %d", action, path, code);
+}
+
+static ai_status map_open_file(int file, const char *path, const void **data, size_t *bytes,
+                               ai_error *err)
+{
+    struct stat info;
+    if (fstat(file, &info) != 0)
+        return fail_io(err, path, "open", errno);
+    if (S_ISDIR(info.st_mode))
+        return ai_fail(err, AI_E_IO, "'%s' is a directory, a model file is needed", path);
+    if (!S_ISREG(info.st_mode))
+        return ai_fail(err, AI_E_IO, "'%s' is not a regular file, which mapping needs", path);
+    if (info.st_size == 0)
+        return ai_fail_at(err, AI_E_FORMAT, 0, "'%s' is empty", path);
+    if ((uint64_t)info.st_size > SIZE_MAX)
+        return fail_io(err, path, "map", ENOMEM);
+    void *map = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_SHARED, file, 0);
+    if (map == MAP_FAILED)
+        return fail_io(err, path, "map", errno);
+    *data = map;
+    *bytes = (size_t)info.st_size;
+    return AI_OK;
+}
+
+ai_status ai_os_map(const char *path, const void **data, size_t *bytes, ai_error *err)
+{
+    /* O_NONBLOCK: opening a pipe by mistake must not wait for a writer. */
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0)
+        return fail_io(err, path, "open", errno);
+    ai_status status = map_open_file(file, path, data, bytes, err);
+    close(file);
+    return status;
+}
+
+void ai_os_unmap(const void *data, size_t bytes)
+{
+    munmap((void *)(uintptr_t)data, bytes);
+}
+
+void ai_os_preload(const void *data, size_t bytes)
+{
+    const volatile uint8_t *p = data;
+    for (size_t i = 0; i < bytes; i += 4096)
+        (void)p[i];
+}
+
+/* ---- Time ---- */
+
+uint64_t ai_os_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* ---- CPUs ---- */
+
+/* Reads up to size - 1 bytes of a small file as text; false: it cannot be read. */
+static bool read_text(const char *path, char *text, size_t size)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return false;
+    ssize_t got = read(file, text, size - 1);
+    close(file);
+    text[got > 0 ? got : 0] = 0;
+    return got > 0;
+}
+
+/* The lower of `limit` and quota / period, at least 1; a quota of 0 or less is none. */
+static uint32_t limit_by(long long quota, long long period, uint32_t limit)
+{
+    if (quota <= 0 || period <= 0)
+        return limit;
+    long long count = quota / period;
+    if (count < 1)
+        count = 1;
+    return count < limit ? (uint32_t)count : limit;
+}
+
+/* cgroup v2: cpu.max is "quota period" or "max period". */
+static uint32_t quota_v2(const char *folder, uint32_t limit)
+{
+    char path[320];
+    char text[64];
+    int length = snprintf(path, sizeof(path), "%s/cpu.max", folder);
+    if (length < 0 || (size_t)length >= sizeof(path) || !read_text(path, text, sizeof(text)))
+        return limit;
+    char *end;
+    long long quota = strtoll(text, &end, 10);
+    return end == text ? limit : limit_by(quota, strtoll(end, NULL, 10), limit);
+}
+
+/* cgroup v1: the quota is -1 where there is none. */
+static uint32_t quota_v1(const char *folder, uint32_t limit)
+{
+    static const char *const names[2] = {"cpu.cfs_quota_us", "cpu.cfs_period_us"};
+    long long value[2] = {0, 0};
+    for (int i = 0; i < 2; i++) {
+        char path[320];
+        char text[64];
+        int length = snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        if (length < 0 || (size_t)length >= sizeof(path) || !read_text(path, text, sizeof(text)))
+            return limit;
+        value[i] = strtoll(text, NULL, 10);
+    }
+    return limit_by(value[0], value[1], limit);
+}
+
+typedef uint32_t quota_fn(const char *folder, uint32_t limit);
+
+/* The least quota of a cgroup and of those around it, up to the mount. In a container the path may
+ * be the host's and not exist here; then the mount itself is the container's cgroup. */
+static uint32_t quota_of(const char *mount, const char *group, quota_fn *quota, uint32_t limit)
+{
+    char folder[256];
+    int length = snprintf(folder, sizeof(folder), "%s%s", mount, group);
+    if (length < 0 || (size_t)length >= sizeof(folder))
+        return quota(mount, limit);
+    size_t root = strlen(mount);
+    for (;;) {
+        limit = quota(folder, limit);
+        char *slash = strrchr(folder, '/');
+        if (!slash || (size_t)(slash - folder) < root)
+            return limit;
+        *slash = 0;
+    }
+}
+
+/* One line of /proc/self/cgroup: "0::/path" of v2, or "4:cpu,cpuacct:/path" of v1. */
+static uint32_t quota_of_line(char *line, const char *mount, uint32_t limit)
+{
+    char *controllers = strchr(line, ':');
+    char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+    if (!group || group[1] != '/')
+        return limit;
+    *group++ = 0;
+    controllers++;
+    if (!*controllers)
+        return quota_of(mount, group, quota_v2, limit);
+    char folder[128];
+    bool is_cpu =
+        strcmp(controllers, "cpu") == 0 || strncmp(controllers, "cpu,", 4) == 0 ||
+        strstr(controllers, ",cpu,") ||
+        (strlen(controllers) > 4 && strcmp(controllers + strlen(controllers) - 4, ",cpu") == 0);
+    int length = snprintf(folder, sizeof(folder), "%s/%s", mount, controllers);
+    if (!is_cpu || length < 0 || (size_t)length >= sizeof(folder))
+        return limit;
+    return quota_of(folder, group, quota_v1, limit);
+}
+
+uint32_t ai_os_quota(const char *list, const char *mount, uint32_t limit)
+{
+    char text[768];
+    if (!read_text(list, text, sizeof(text)))
+        return limit;
+    for (char *line = text; *line;) {
+        char *end = strchr(line, '\n');
+        if (!end)
+            break;
+        *end = 0;
+        limit = quota_of_line(line, mount, limit);
+        line = end + 1;
+    }
+    return limit;
+}
+
+uint32_t ai_os_threads(uint32_t limit)
+{
+    unsigned long mask[512 / sizeof(unsigned long)] = {0}; /* 4096 CPUs */
+    if (limit <= 1)
+        return 1;
+    if (sched_getaffinity(0, sizeof(mask), (cpu_set_t *)mask) != 0)
+        return 1;
+    int count = CPU_COUNT_S(sizeof(mask), (cpu_set_t *)mask);
+    if (count < 1)
+        count = 1;
+    if ((uint32_t)count < limit)
+        limit = (uint32_t)count;
+    return limit > 1 ? ai_os_quota("/proc/self/cgroup", "/sys/fs/cgroup", limit) : limit;
+}
+
+/* ---- Floating point ---- */
+
+#if defined(__x86_64__)
+
+/* All exceptions masked, nearest even, neither flush-to-zero nor denormals-are-zero. */
+enum { DEFAULT_CONTROL = 0x1F80 };
+
+uint64_t ai_os_float_begin(void)
+{
+    uint32_t before = _mm_getcsr();
+    _mm_setcsr(DEFAULT_CONTROL);
+    return before;
+}
+
+void ai_os_float_end(uint64_t before)
+{
+    _mm_setcsr((uint32_t)before);
+}
+
+#elif defined(__aarch64__)
+
+uint64_t ai_os_float_begin(void)
+{
+    uint64_t before;
+    __asm__ __volatile__("mrs %0, fpcr" : "=r"(before));
+    __asm__ __volatile__("msr fpcr, %0" : : "r"(UINT64_C(0)) : "memory");
+    return before;
+}
+
+void ai_os_float_end(uint64_t before)
+{
+    __asm__ __volatile__("msr fpcr, %0" : : "r"(before) : "memory");
+}
+
+#else
+#error "how this machine sets rounding and flushing is not written yet"
+#endif

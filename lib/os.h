@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the core asks of the operating system and of the floating-point unit. */
+#ifndef AI_OS_H
+#define AI_OS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ai.h"
+
+/* Maps a whole regular file read-only. */
+ai_status ai_os_map(const char *path, const void **data, size_t *bytes, ai_error *err);
+void ai_os_unmap(const void *data, size_t bytes);
+
+/* Reads one byte of every page, so that all of it is in memory. */
+void ai_os_preload(const void *data, size_t bytes);
+
+/* Nanoseconds of a clock that only goes forward. */
+uint64_t ai_os_now(void);
+
+/* CPUs that affinity mask and cgroup quota leave to the process, from 1 to limit. The only function
+ * that reads /proc or /sys; with a limit of 1 it reads nothing. */
+uint32_t ai_os_threads(uint32_t limit);
+
+/* Whole CPUs, at least 1, that the quotas of the cgroups listed in a file like /proc/self/cgroup
+ * allow, or `limit` if that is less. `mount` is where the hierarchies lie: /sys/fs/cgroup. */
+uint32_t ai_os_quota(const char *list, const char *mount, uint32_t limit);
+
+/* Sets rounding to nearest even with denormals kept; returns what was set before. */
+uint64_t ai_os_float_begin(void);
+void ai_os_float_end(uint64_t before);
+
+#endif
