@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * `ai convert`: a trained network becomes a flat file. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ai_convert.h"
+#include "ai_task.h"
+#include "cli.h"
+
+enum { MAX_LABEL_BYTES = 64 << 20 };
+
+static const ai_cli_option options[] = {
+    {"out", 'o', AI_CLI_TEXT, true, 0, "OUT.lai", "the flat file to write"},
+    AI_CLI_OPTION_SHAPE,
+    {"labels", 0, AI_CLI_TEXT, false, 0, "FILE", "names of the classes, one a line"},
+    {"image", 0, AI_CLI_TEXT, false, 0, "SPEC",
+     "how an image becomes the input: imagenet, lite, keras or JSON"},
+    {"output", 0, AI_CLI_LIST, false, 0, "NAME", "keeps an inner tensor as an output"},
+    {"name", 0, AI_CLI_TEXT, false, 0, "NAME", "name of the model; else that of the file"},
+    {"licence", 0, AI_CLI_TEXT, false, 0, "ID", "SPDX identifier of the weights' licence"},
+};
+
+typedef struct parts { /* what the converter's options point to */
+    ai_named_shape *shapes;
+    char **shape_names;
+    const char **outputs;
+    ai_named_data resources[2];
+    uint32_t resource_count;
+    uint32_t shape_count;
+    void *labels;
+    char *recipe;
+} parts;
+
+static void free_parts(parts *p)
+{
+    ai_cli_free_list(p->shape_names, p->shape_count);
+    free(p->shapes);
+    free(p->outputs);
+    free(p->labels);
+    ai_task_free(p->recipe);
+}
+
+static int take_shapes(parts *p, const ai_cli_args *args)
+{
+    uint32_t position = 0;
+    const char *text;
+    while ((text = ai_cli_next(args, "shape", &position))) {
+        ai_named_shape *shape = &p->shapes[p->shape_count];
+        size_t bytes;
+        if (!ai_cli_shape(text, &bytes, &shape->rank, shape->dim))
+            return ai_cli_misused(args->command, "--shape is '%s', needed is NAME=1x3x224x224",
+                                  text);
+        shape->name = p->shape_names[p->shape_count++] = strndup(text, bytes);
+        if (!shape->name)
+            return ai_cli_fail(args->operands[0], "no memory for a name");
+    }
+    return AI_CLI_OK;
+}
+
+static int take_labels(parts *p, const char *path)
+{
+    ai_error err;
+    size_t bytes;
+    if (!path)
+        return AI_CLI_OK;
+    if (ai_cli_read(&p->labels, &bytes, path, MAX_LABEL_BYTES, &err) != AI_OK)
+        return ai_cli_failed(path, &err);
+    if (bytes == 0)
+        return ai_cli_fail(path, "file is empty, needed is one label a line");
+    if (memchr(p->labels, 0, bytes))
+        return ai_cli_fail(path, "file has a zero byte, needed is text, one label a line");
+    p->resources[p->resource_count++] = (ai_named_data){"labels", p->labels, bytes};
+    return AI_CLI_OK;
+}
+
+static int take_recipe(parts *p, const char *spec)
+{
+    ai_error err;
+    if (!spec)
+        return AI_CLI_OK;
+    if (ai_task_recipe(spec, &p->recipe, &err) != AI_OK)
+        return ai_cli_failed("--image", &err);
+    p->resources[p->resource_count++] = (ai_named_data){"image", p->recipe, strlen(p->recipe)};
+    return AI_CLI_OK;
+}
+
+static int take_parts(parts *p, const ai_cli_args *args)
+{
+    uint32_t position = 0;
+    uint32_t shape_count = ai_cli_list_count(args, "shape");
+    uint32_t output_count = ai_cli_list_count(args, "output");
+    *p = (parts){0};
+    p->shapes = calloc(shape_count + 1, sizeof *p->shapes);
+    p->shape_names = calloc(shape_count + 1, sizeof *p->shape_names);
+    p->outputs = calloc(output_count + 1, sizeof *p->outputs);
+    if (!p->shapes || !p->shape_names || !p->outputs)
+        return ai_cli_fail(args->operands[0], "no memory for the options");
+    for (uint32_t i = 0; i < output_count; i++)
+        p->outputs[i] = ai_cli_next(args, "output", &position);
+    int status = take_shapes(p, args);
+    if (status == AI_CLI_OK)
+        status = take_labels(p, ai_cli_text(args, "labels"));
+    if (status == AI_CLI_OK)
+        status = take_recipe(p, ai_cli_text(args, "image"));
+    return status;
+}
+
+static int32_t show_progress(void *user, const char *part, uint64_t done, uint64_t total)
+{
+    ai_cli_bar_draw(user, part, done, total);
+    return 0;
+}
+
+static int run(const ai_cli_args *args)
+{
+    const char *in = args->operands[0];
+    parts p;
+    ai_error err;
+    ai_cli_bar bar = {0};
+    int status = take_parts(&p, args);
+    if (status == AI_CLI_OK) {
+        ai_convert_options o = AI_CONVERT_OPTIONS_INIT;
+        o.shapes = p.shapes;
+        o.shape_count = p.shape_count;
+        o.outputs = p.outputs;
+        o.output_count = ai_cli_list_count(args, "output");
+        o.resources = p.resources;
+        o.resource_count = p.resource_count;
+        o.name = ai_cli_text(args, "name");
+        o.licence = ai_cli_text(args, "licence");
+        o.progress = show_progress;
+        o.user = &bar;
+        ai_status converted = ai_convert_file(in, ai_cli_text(args, "out"), &o, &err);
+        ai_cli_bar_clear(&bar);
+        if (converted != AI_OK)
+            status = ai_cli_failed(in, &err);
+    }
+    free_parts(&p);
+    return status;
+}
+
+const ai_cli_command ai_command_convert = {
+    "convert",
+    "IN.onnx",
+    "turns an ONNX file into a flat file",
+    "A file of that name is replaced only when the new one is complete and has been checked.\n"
+    "SPEC as JSON is described in docs/format.md; keras is nearest to 224x224 without crop, BGR\n"
+    "minus the mean.",
+    options,
+    AI_CLI_OPTION_COUNT(options),
+    1,
+    1,
+    run};
