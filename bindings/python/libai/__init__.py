@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""libai for Python: runs trained neural networks from one flat file, NumPy in and out.
+
+>>> libai.convert("model.onnx", "model.lai")
+>>> model = libai.Model("model.lai")
+>>> y = model(x)
+"""
+
+from ._classify import Class, Classifier, classify
+from ._convert import convert, self_test, verify
+from ._library import Error, cpu_levels, version
+from ._model import Model, Step, Tensor
+
+__all__ = [
+    "Class",
+    "Classifier",
+    "Error",
+    "Model",
+    "Step",
+    "Tensor",
+    "classify",
+    "convert",
+    "cpu_levels",
+    "self_test",
+    "verify",
+    "version",
+]

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Classifiers: photographs in, labels out."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from ctypes import c_uint32, c_void_p
+from pathlib import Path
+from typing import NamedTuple
+
+from . import _library as lib
+from ._model import Model
+
+Image = str | os.PathLike[str] | bytes
+
+
+class Class(NamedTuple):
+    rank: int
+    label: str
+    score: float
+    index: int
+
+
+class Classifier:
+    """A model with its image recipe and labels. image: a path, or the bytes of a JPEG or PNG."""
+
+    def __init__(self, path: str | os.PathLike[str], *, threads: int = 0,
+                 cpu: int | str | None = None):
+        self._handle = c_void_p()
+        self._lock = threading.Lock()
+        self._model = Model(path, threads=threads, cpu=cpu)
+        options = lib.sized(lib.Options)
+        options.cpu, options.threads = self._model._cpu, threads
+        lib.check(lib.task().ai_classifier_open, ctypes.byref(self._handle), self._model._handle,
+                  ctypes.byref(options))
+
+    def __call__(self, image: Image, top: int = 5) -> list[Class]:
+        data = image if isinstance(image, bytes) else Path(image).read_bytes()
+        rows = (lib.RawClass * top)()
+        count = c_uint32(top)
+        with self._lock:
+            lib.check(lib.task().ai_classify, self._handle, data, len(data), rows,
+                      ctypes.byref(count), None)
+        return [Class(i + 1, row.label.decode(errors="replace"), row.score, row.index)
+                for i, row in enumerate(rows[: count.value])]
+
+    def close(self) -> None:
+        if self._handle:
+            lib.task().ai_classifier_close(self._handle)
+            self._handle = c_void_p()
+        self._model.close()
+
+    def __enter__(self) -> Classifier:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            self.close()
+
+
+def classify(image: Image, model: str | os.PathLike[str], top: int = 5) -> list[Class]:
+    """The best classes of one image; for many images keep a Classifier."""
+    with Classifier(model) as classifier:
+        return classifier(image, top)

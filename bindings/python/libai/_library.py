@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shared libraries and their structs as ctypes sees them: include/*.h, word for word."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from ctypes import POINTER, c_char, c_char_p, c_float, c_int32, c_int64, c_size_t, c_uint8
+from ctypes import c_uint32, c_uint64, c_void_p
+from functools import cache
+from pathlib import Path
+
+MAX_RANK = 8
+NO_STEP = 0xFFFFFFFF
+NO_OFFSET = 0xFFFFFFFFFFFFFFFF
+ABI = 0
+
+
+class RawError(ctypes.Structure):
+    _fields_ = [("code", c_int32), ("step", c_uint32), ("offset", c_uint64),
+                ("message", c_char * 240)]
+
+
+class ModelInfo(ctypes.Structure):
+    _fields_ = [("size", c_uint32), ("format_version", c_uint32), ("input_count", c_uint32),
+                ("output_count", c_uint32), ("step_count", c_uint32), ("resource_count", c_uint32),
+                ("file_bytes", c_uint64), ("weight_bytes", c_uint64), ("digest", c_uint8 * 32),
+                ("name", c_char_p)]
+
+
+class TensorInfo(ctypes.Structure):
+    _fields_ = [("size", c_uint32), ("type", c_int32), ("rank", c_uint32), ("varies", c_uint32),
+                ("dim", c_int64 * MAX_RANK), ("bytes", c_uint64), ("scale", c_float),
+                ("zero_point", c_int32), ("name", c_char_p)]
+
+
+class Resource(ctypes.Structure):
+    _fields_ = [("size", c_uint32), ("flags", c_uint32), ("name", c_char_p), ("data", c_void_p),
+                ("bytes", c_size_t)]
+
+
+class Shape(ctypes.Structure):
+    _fields_ = [("input", c_uint32), ("rank", c_uint32), ("dim", c_int64 * MAX_RANK)]
+
+
+class Options(ctypes.Structure):
+    _fields_ = [("size", c_uint32), ("cpu", c_uint32), ("threads", c_uint32), ("flags", c_uint32),
+                ("shapes", POINTER(Shape)), ("shape_count", c_size_t), ("memory", c_void_p),
+                ("memory_bytes", c_size_t)]
+
+
+class SessionInfo(ctypes.Structure):
+    _fields_ = [("size", c_uint32), ("cpu", c_uint32), ("threads", c_uint32),
+                ("step_count", c_uint32), ("memory_bytes", c_uint64), ("arena_bytes", c_uint64),
+                ("state_bytes", c_uint64)]
+
+
+class StepInfo(ctypes.Structure):
+    _fields_ = [("size", c_uint32), ("calls", c_uint32), ("ns", c_uint64), ("flops", c_uint64),
+                ("bytes", c_uint64), ("file_end", c_uint64), ("name", c_char_p), ("op", c_char_p),
+                ("kernel", c_char_p)]
+
+
+class View(ctypes.Structure):
+    _fields_ = [("data", c_void_p), ("bytes", c_size_t)]
+
+
+class NamedShape(ctypes.Structure):
+    _fields_ = [("name", c_char_p), ("rank", c_uint32), ("reserved", c_uint32),
+                ("dim", c_int64 * MAX_RANK)]
+
+
+class NamedData(ctypes.Structure):
+    _fields_ = [("name", c_char_p), ("data", c_void_p), ("bytes", c_size_t)]
+
+
+PROGRESS = ctypes.CFUNCTYPE(c_int32, c_void_p, c_char_p, c_uint64, c_uint64)
+
+
+class ConvertOptions(ctypes.Structure):
+    _fields_ = [("size", c_uint32), ("flags", c_uint32), ("shapes", POINTER(NamedShape)),
+                ("shape_count", c_size_t), ("outputs", POINTER(c_char_p)),
+                ("output_count", c_size_t), ("resources", POINTER(NamedData)),
+                ("resource_count", c_size_t), ("name", c_char_p), ("licence", c_char_p),
+                ("progress", PROGRESS), ("user", c_void_p)]
+
+
+class RawClass(ctypes.Structure):
+    _fields_ = [("index", c_uint32), ("score", c_float), ("label", c_char_p)]
+
+
+def sized(kind: type[ctypes.Structure]):
+    """A struct that begins with its own size, as the INIT macros make it."""
+    return kind(size=ctypes.sizeof(kind))
+
+
+def _prototypes(*rows):
+    return {name: (result, arguments) for name, result, *arguments in rows}
+
+
+_ERR = POINTER(RawError)
+_HANDLE = c_void_p
+_OUT = POINTER(c_void_p)
+
+_CORE = _prototypes(
+    ("ai_version", c_uint32),
+    ("ai_status_name", c_char_p, c_int32),
+    ("ai_cpu", c_uint32),
+    ("ai_model_open", c_int32, _OUT, c_char_p, _ERR),
+    ("ai_model_close", None, _HANDLE),
+    ("ai_model_verify", c_int32, _HANDLE, _ERR),
+    ("ai_model_describe", c_int32, _HANDLE, POINTER(ModelInfo)),
+    ("ai_model_input", c_int32, _HANDLE, c_uint32, POINTER(TensorInfo)),
+    ("ai_model_output", c_int32, _HANDLE, c_uint32, POINTER(TensorInfo)),
+    ("ai_model_resource", c_int32, _HANDLE, c_uint32, POINTER(Resource)),
+    ("ai_session_bytes", c_int32, _HANDLE, POINTER(Options), POINTER(c_size_t), _ERR),
+    ("ai_session_open", c_int32, _OUT, _HANDLE, POINTER(Options), _ERR),
+    ("ai_session_close", None, _HANDLE),
+    ("ai_session_describe", c_int32, _HANDLE, POINTER(SessionInfo)),
+    ("ai_session_input", c_int32, _HANDLE, c_uint32, POINTER(TensorInfo)),
+    ("ai_session_output", c_int32, _HANDLE, c_uint32, POINTER(TensorInfo)),
+    ("ai_session_step", c_int32, _HANDLE, c_uint32, POINTER(StepInfo)),
+    ("ai_infer", c_int32, _HANDLE, POINTER(View), c_uint32, POINTER(View), c_uint32, c_void_p,
+     _ERR),
+    ("ai_state_save", c_int32, _HANDLE, c_void_p, c_size_t, _ERR),
+    ("ai_state_load", c_int32, _HANDLE, c_void_p, c_size_t, _ERR),
+    ("ai_state_reset", c_int32, _HANDLE),
+)
+
+_CONVERT = _prototypes(
+    ("ai_convert_file", c_int32, c_char_p, c_char_p, POINTER(ConvertOptions), _ERR),
+    ("ai_self_test", c_int32, _HANDLE, c_uint32, c_uint32, _ERR),
+)
+
+_TASK = _prototypes(
+    ("ai_task_cpu", c_int32, POINTER(c_uint32), _ERR),
+    ("ai_task_cpu_name", c_char_p, c_uint32),
+    ("ai_task_recipe", c_int32, c_char_p, _OUT, _ERR),
+    ("ai_task_free", None, c_void_p),
+    ("ai_classifier_open", c_int32, _OUT, _HANDLE, POINTER(Options), _ERR),
+    ("ai_classifier_close", None, _HANDLE),
+    ("ai_classify", c_int32, _HANDLE, c_char_p, c_size_t, POINTER(RawClass), POINTER(c_uint32),
+     c_void_p, _ERR),
+)
+
+
+def _candidates(file: str) -> Iterator[str]:
+    """LIBAI_PATH (folders as in PATH), this package and the prefix it is installed in, the loader."""
+    folders = [Path(part) for part in os.environ.get("LIBAI_PATH", "").split(os.pathsep) if part]
+    for folder in Path(__file__).resolve().parents[:4]:
+        folders.append(folder)
+        folders.extend(sorted(folder.glob("*-linux-*")))
+    for folder in folders:
+        if (folder / file).is_file():
+            yield str(folder / file)
+    yield file
+
+
+def _load(stem: str, prototypes) -> ctypes.CDLL:
+    # The first library of a name serves those that need it, whatever folder they came from.
+    path = next(_candidates(f"lib{stem}.so.{ABI}"))
+    library = ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+    for name, (result, arguments) in prototypes.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments
+    return library
+
+
+@cache
+def core() -> ctypes.CDLL:
+    return _load("ai", _CORE)
+
+
+@cache
+def converter() -> ctypes.CDLL:
+    core()
+    return _load("ai-convert", _CONVERT)
+
+
+@cache
+def task() -> ctypes.CDLL:
+    core()
+    return _load("ai-task", _TASK)
+
+
+class Error(Exception):
+    """What the library could not do, in its own words."""
+
+    def __init__(self, raw: RawError):
+        self.status: int = raw.code
+        self.code: str = core().ai_status_name(raw.code).decode()
+        self.step: int | None = None if raw.step == NO_STEP else raw.step
+        self.offset: int | None = None if raw.offset == NO_OFFSET else raw.offset
+        self.message: str = raw.message.decode(errors="replace")
+        super().__init__(self.message)
+
+
+def check(function, *arguments) -> None:
+    """Calls a function whose last argument is an ai_error, and raises what it reports."""
+    raw = RawError(step=NO_STEP, offset=NO_OFFSET)
+    raw.code = function(*arguments, ctypes.byref(raw))
+    if raw.code:
+        raise Error(raw)
+
+
+def encode(path: str | os.PathLike[str]) -> bytes:
+    return os.fsencode(path)
+
+
+def cpu_mask(levels: int | str | None) -> int:
+    """A mask for ai_options.cpu: None is what AI_CPU says, a name the levels up to that one."""
+    if isinstance(levels, int):
+        return levels
+    if levels is None:
+        mask = c_uint32()
+        check(task().ai_task_cpu, ctypes.byref(mask))
+        return mask.value
+    mask = 0
+    for name, bit in _levels():
+        mask |= bit
+        if name == levels:
+            return mask
+    known = ", ".join(name for name, _ in _levels())
+    raise ValueError(f"this machine has no CPU level '{levels}', it has {known}")
+
+
+def _levels() -> list[tuple[str, int]]:
+    present = core().ai_cpu() & 0xFFFF
+    bits = [1 << i for i in range(16) if present >> i & 1]
+    return [(task().ai_task_cpu_name(bit).decode(), bit) for bit in bits]
+
+
+def cpu_levels() -> list[str]:
+    """CPU levels of this machine and this build, weakest first."""
+    return [name for name, _ in _levels()]
+
+
+def version() -> str:
+    number = core().ai_version()
+    return f"{number >> 16}.{number >> 8 & 255}.{number & 255}"
