@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Gemm and MatMul: rows times panels of 16 columns. */
+#include <inttypes.h>
+#include <math.h>
+
+#include "window.h"
+
+/* A unit of work is a block of rows of one panel of one matrix: panels outside, rows inside. */
+enum { BLOCK_ROWS = 32 };
+
+/* Both operators as matrices A [m][k], B [k][n] and C [m][n] by strides, 0 where C is repeated. */
+typedef struct problem {
+    int64_t m;
+    int64_t n;
+    int64_t k;
+    int64_t batches;
+    uint32_t batch_rank;
+    int64_t batch[AI_MAX_RANK];
+    int64_t a_step[AI_MAX_RANK]; /* elements from a matrix to the next, by batch dimension */
+    int64_t b_step[AI_MAX_RANK];
+    int64_t a_row;
+    int64_t a_col;
+    int64_t b_row;
+    int64_t b_col;
+    int64_t c_row;
+    int64_t c_col;
+    bool is_packed;   /* B is PANEL16 */
+    bool is_gathered; /* rows of A are columns in memory */
+    bool is_spread;   /* one number of C serves many columns */
+    bool is_scaled;   /* alpha or beta is not 1 */
+} problem;
+
+static const ai_tensor *addend(const ai_step *s)
+{
+    return s->in_count > 2 ? s->in[2] : NULL;
+}
+
+static int64_t row_blocks(const problem *q)
+{
+    return (q->m + BLOCK_ROWS - 1) / BLOCK_ROWS;
+}
+
+/* ---- Shapes ---- */
+
+static ai_status get_gemm(const ai_step *s, problem *q, ai_error *err)
+{
+    const ai_gemm_params *p = s->params;
+    const ai_tensor *a = s->in[0];
+    const ai_tensor *b = s->in[1];
+
+    if (a->rank != 2 || b->rank != 2)
+        return ai_fail_step(err, AI_E_SHAPE, s, "matrices have rank %u and %u, needs 2", a->rank,
+                            b->rank);
+    bool trans_a = p->trans_a != 0;
+    bool trans_b = p->trans_b != 0;
+    int64_t b_k = b->dim[trans_b ? 1 : 0];
+    q->m = a->dim[trans_a ? 1 : 0];
+    q->k = a->dim[trans_a ? 0 : 1];
+    q->n = b->dim[trans_b ? 0 : 1];
+    if (b_k != q->k)
+        return ai_fail_step(err, AI_E_SHAPE, s,
+                            "weight has %" PRId64 " rows, input has %" PRId64 " columns", b_k,
+                            q->k);
+    q->a_row = trans_a ? 1 : q->k;
+    q->a_col = trans_a ? q->m : 1;
+    q->b_row = trans_b ? 1 : q->n;
+    q->b_col = trans_b ? q->k : 1;
+    q->batches = 1;
+    return AI_OK;
+}
+
+/* Steps through the batches of one operand, 0 along dimensions that are repeated. */
+static void batch_steps(const problem *q, const ai_tensor *t, int64_t matrix, int64_t *step)
+{
+    uint32_t rank = t->rank > 2 ? t->rank - 2u : 0;
+    int64_t size = matrix;
+    for (uint32_t i = 0; i < q->batch_rank; i++)
+        step[i] = 0;
+    for (uint32_t i = 0; i < rank; i++) {
+        int64_t dim = t->dim[rank - 1 - i];
+        if (dim != 1)
+            step[q->batch_rank - 1 - i] = size;
+        size *= dim;
+    }
+}
+
+/* NumPy's rules: a vector is a row on the left, a column on the right. */
+static ai_status get_matmul(const ai_step *s, problem *q, ai_error *err)
+{
+    const ai_tensor *a = s->in[0];
+    const ai_tensor *b = s->in[1];
+
+    if (a->rank < 1 || b->rank < 1)
+        return ai_fail_step(err, AI_E_SHAPE, s, "operands have rank %u and %u, needs at least 1",
+                            a->rank, b->rank);
+    int64_t b_k = b->dim[b->rank > 1 ? b->rank - 2 : 0];
+    q->m = a->rank > 1 ? a->dim[a->rank - 2] : 1;
+    q->k = a->dim[a->rank - 1];
+    q->n = b->rank > 1 ? b->dim[b->rank - 1] : 1;
+    if (b_k != q->k)
+        return ai_fail_step(err, AI_E_SHAPE, s,
+                            "weight has %" PRId64 " rows, input has %" PRId64 " columns", b_k,
+                            q->k);
+    q->a_row = q->k;
+    q->a_col = 1;
+    q->b_row = q->n;
+    q->b_col = 1;
+    if (!ai_broadcast(a->rank > 2 ? a->rank - 2u : 0, a->dim, b->rank > 2 ? b->rank - 2u : 0,
+                      b->dim, &q->batch_rank, q->batch))
+        return ai_fail_step(err, AI_E_SHAPE, s, "batch dimensions do not broadcast");
+    batch_steps(q, a, q->m * q->k, q->a_step);
+    batch_steps(q, b, q->k * q->n, q->b_step);
+    q->batches = 1;
+    bool is_shared = true; /* one matrix B: the batches of A are more rows */
+    for (uint32_t i = 0; i < q->batch_rank; i++) {
+        is_shared &= q->b_step[i] == 0;
+        if (!ai_mul(q->batches, q->batch[i], &q->batches))
+            return ai_fail_step(err, AI_E_SHAPE, s, "output has over 2^63 matrices");
+    }
+    if (!is_shared)
+        return AI_OK;
+    q->batch_rank = 0;
+    if (!ai_mul(q->batches, q->m, &q->m))
+        return ai_fail_step(err, AI_E_SHAPE, s, "output has over 2^63 rows");
+    q->batches = 1;
+    return AI_OK;
+}
+
+/* Gemm's C broadcasts to the output; MatMul's bias is one row. */
+static ai_status get_addend(const ai_step *s, problem *q, ai_error *err)
+{
+    const ai_gemm_params *p = s->params;
+    const ai_tensor *c = addend(s);
+
+    q->is_scaled = p->alpha != 1.0f || (c != NULL && p->beta != 1.0f);
+    if (c == NULL)
+        return AI_OK;
+    int64_t rows = c->rank == 2 ? c->dim[0] : 1;
+    int64_t cols = c->rank > 0 ? c->dim[c->rank - 1] : 1;
+    bool fits = c->rank <= 2 && (cols == 1 || cols == q->n) && (rows == 1 || rows == q->m);
+    if (s->file->op == AI_OP_MATMUL)
+        fits = fits && rows == 1;
+    if (!fits)
+        return ai_fail_step(err, AI_E_SHAPE, s,
+                            "bias of rank %u, %" PRId64 " x %" PRId64
+                            ", does not broadcast to %" PRId64 " x %" PRId64,
+                            c->rank, rows, cols, q->m, q->n);
+    q->c_row = rows == 1 ? 0 : cols;
+    q->c_col = cols == 1 ? 0 : 1;
+    q->is_spread = cols == 1 && q->n != 1;
+    return AI_OK;
+}
+
+static ai_status get_problem(const ai_step *s, problem *q, ai_error *err)
+{
+    *q = (problem){.batches = 1};
+    ai_status status = s->file->op == AI_OP_GEMM ? get_gemm(s, q, err) : get_matmul(s, q, err);
+    if (status != AI_OK)
+        return status;
+    q->is_packed = s->in[1]->layout == AI_LAYOUT_PANEL16;
+    q->is_gathered = q->a_col != 1;
+    return get_addend(s, q, err);
+}
+
+/* ---- Check ---- */
+
+static ai_status check_operands(const ai_step *s, ai_error *err)
+{
+    const ai_gemm_params *p = s->params;
+
+    if (s->out_count < 1 || s->out[0] == NULL)
+        return ai_fail_step(err, AI_E_FORMAT, s, "output 0 is missing");
+    for (uint32_t i = 0; i < s->in_count; i++) {
+        ai_status status = i < 2 || s->in[i] != NULL ? ai_need_type(s, i, AI_F32, err) : AI_OK;
+        if (status != AI_OK)
+            return status;
+        if (s->in[i] != NULL && s->in[i]->layout != AI_LAYOUT_PLAIN &&
+            (i != 1 || s->in[i]->layout != AI_LAYOUT_PANEL16))
+            return ai_fail_step(err, AI_E_FORMAT, s, "input %u has layout %u, needs a plain tensor",
+                                i, s->in[i]->layout);
+    }
+    if (s->out[0]->layout != AI_LAYOUT_PLAIN)
+        return ai_fail_step(err, AI_E_FORMAT, s, "output has layout %u, needs a plain tensor",
+                            s->out[0]->layout);
+    if (p->activation.kind > AI_ACTIVATION_CLIP || p->trans_a > 1 || p->trans_b > 1)
+        return ai_fail_step(err, AI_E_UNSUPPORTED, s,
+                            "activation %u, trans_a %u, trans_b %u, needs 0 or 1",
+                            p->activation.kind, p->trans_a, p->trans_b);
+    if (s->file->op == AI_OP_MATMUL && (p->trans_a != 0 || p->trans_b != 0))
+        return ai_fail_step(err, AI_E_UNSUPPORTED, s, "a transposed operand needs Gemm");
+    if (s->in[1]->layout == AI_LAYOUT_PANEL16 &&
+        (s->in[1]->kind != AI_TENSOR_CONSTANT || s->in[1]->rank != 2 || p->trans_b != 0))
+        return ai_fail_step(err, AI_E_FORMAT, s,
+                            "packed weight is not a constant matrix without transposition");
+    return AI_OK;
+}
+
+static ai_status set_shape(ai_step *s, const problem *q, ai_error *err)
+{
+    const ai_tensor *a = s->in[0];
+    const ai_tensor *b = s->in[1];
+    int64_t dim[AI_MAX_RANK];
+    uint32_t rank = 0;
+
+    if (s->file->op == AI_OP_GEMM)
+        return ai_set_output(s, 0, AI_F32, 2, (int64_t[2]){q->m, q->n}, err);
+    (void)ai_broadcast(a->rank > 2 ? a->rank - 2u : 0, a->dim, b->rank > 2 ? b->rank - 2u : 0,
+                       b->dim, &rank, dim);
+    if (a->rank > 1)
+        dim[rank++] = a->dim[a->rank - 2];
+    if (b->rank > 1)
+        dim[rank++] = q->n;
+    return ai_set_output(s, 0, AI_F32, rank, dim, err);
+}
+
+static ai_status check(ai_step *s, ai_error *err)
+{
+    problem q;
+    ai_status status = check_operands(s, err);
+
+    if (status != AI_OK || (status = get_problem(s, &q, err)) != AI_OK ||
+        (status = set_shape(s, &q, err)) != AI_OK)
+        return status;
+    int64_t count = ai_tensor_count(s->out[0]);
+    s->work = count == 0 ? 1 : q.batches * ai_blocks(q.n) * row_blocks(&q);
+    s->flops = 2 * (uint64_t)count * (uint64_t)q.k;
+    s->alias = AI_ALIAS_NONE;
+    s->scratch = 0;
+    if ((!q.is_packed && !ai_scratch_add(&s->scratch, q.k, 16, 1, sizeof(float))) ||
+        (q.is_gathered && !ai_scratch_add(&s->scratch, q.k, BLOCK_ROWS, 1, sizeof(float))) ||
+        (q.is_spread && !ai_scratch_add(&s->scratch, BLOCK_ROWS, 16, 1, sizeof(float))))
+        return ai_fail_step(err, AI_E_SHAPE, s, "%" PRId64 " columns are too many to pack", q.k);
+    return AI_OK;
+}
+
+static ai_status prepare(ai_step *s, ai_error *err)
+{
+    return ai_choose(s, 0, AI_K_GEMM, AI_F32, AI_F32, AI_LAYOUT_PANEL16, err);
+}
+
+/* ---- Run ---- */
+
+/* What one range of units works with. */
+typedef struct job {
+    problem q;
+    const ai_step *step;
+    ai_gemm_args args;
+    const float *a; /* the matrices of the batch */
+    const float *b;
+    float *out;
+    float *packed; /* scratch: a panel of B, rows of A, a block of C */
+    float *rows;
+    float *spread;
+    int64_t packed_unit; /* batch and panel that `packed` holds, or -1 */
+} job;
+
+/* Column n of B becomes lane n % 16 of its panel; lanes past the last column are zeros. */
+static void pack_panel(job *j, int64_t panel)
+{
+    const problem *q = &j->q;
+    int64_t lanes = ai_min(q->n - panel * 16, 16);
+    const float *b = j->b + panel * 16 * q->b_col;
+
+    for (int64_t k = 0; k < q->k; k++) {
+        float *out = j->packed + k * 16;
+        for (int64_t i = 0; i < lanes; i++)
+            out[i] = b[k * q->b_row + i * q->b_col];
+        for (int64_t i = lanes; i < 16; i++)
+            out[i] = 0.0f;
+    }
+}
+
+static void gather_rows(job *j, int64_t begin, int64_t end)
+{
+    const problem *q = &j->q;
+    for (int64_t k = 0; k < q->k; k++) {
+        for (int64_t m = begin; m < end; m++)
+            j->rows[(m - begin) * q->k + k] = j->a[m * q->a_row + k * q->a_col];
+    }
+}
+
+static void spread_addend(job *j, int64_t begin, int64_t end)
+{
+    const float *c = addend(j->step)->data;
+    for (int64_t m = begin; m < end; m++) {
+        for (int64_t i = 0; i < 16; i++)
+            j->spread[(m - begin) * 16 + i] = c[m * j->q.c_row];
+    }
+}
+
+static void set_clamp(const ai_gemm_params *p, float *lo, float *hi)
+{
+    bool is_clip = p->activation.kind == AI_ACTIVATION_CLIP;
+    *lo = is_clip ? p->activation.lo : -INFINITY;
+    *hi = is_clip ? p->activation.hi : INFINITY;
+}
+
+/* alpha * sum, then + beta * c, each product and the sum rounded; then the clamp. */
+static void scale_outputs(const job *j, int64_t begin, int64_t end, int64_t first, int64_t last)
+{
+    const ai_gemm_params *p = j->step->params;
+    const ai_tensor *c = addend(j->step);
+    float lo;
+    float hi;
+
+    set_clamp(p, &lo, &hi);
+    for (int64_t m = begin; m < end; m++) {
+        for (int64_t n = first; n < last; n++) {
+            float *out = j->out + m * j->q.n + n;
+            float y = p->alpha * *out;
+            if (c != NULL)
+                y = y + p->beta * ((const float *)c->data)[m * j->q.c_row + n * j->q.c_col];
+            y = y < lo ? lo : y;
+            *out = y > hi ? hi : y;
+        }
+    }
+}
+
+/* Rows [begin, end) of `count` panels from `panel` on. */
+static void multiply(job *j, int64_t panel, int64_t count, int64_t begin, int64_t end)
+{
+    const problem *q = &j->q;
+    const ai_tensor *c = q->is_scaled ? NULL : addend(j->step);
+    ai_gemm_args *g = &j->args;
+
+    g->m = end - begin;
+    g->n = q->n - panel * 16;
+    g->panel_end = count;
+    g->a = q->is_gathered ? j->rows : j->a + begin * q->a_row;
+    g->b = q->is_packed ? j->b + panel * g->panel : j->packed;
+    g->out = j->out + begin * q->n + panel * 16;
+    g->bias = NULL;
+    g->bias_row = 0;
+    if (c != NULL && q->is_spread) {
+        g->bias = j->spread;
+        g->bias_row = 16;
+    } else if (c != NULL) {
+        g->bias = (const float *)c->data + begin * q->c_row + panel * 16;
+        g->bias_row = q->c_row;
+    }
+    j->step->kernel[0]->fn(g);
+    if (q->is_scaled)
+        scale_outputs(j, begin, end, panel * 16, ai_min((panel + count) * 16, q->n));
+}
+
+static void run_part(job *j, int64_t panel, int64_t count, int64_t begin, int64_t end)
+{
+    if (!j->q.is_gathered && !j->q.is_spread) {
+        multiply(j, panel, count, begin, end);
+        return;
+    }
+    for (int64_t m = begin; m < end; m += BLOCK_ROWS) {
+        int64_t last = ai_min(m + BLOCK_ROWS, end);
+        if (j->q.is_gathered)
+            gather_rows(j, m, last);
+        if (j->q.is_spread && !j->q.is_scaled)
+            spread_addend(j, m, last);
+        multiply(j, panel, count, m, last);
+    }
+}
+
+static void select_batch(job *j, int64_t batch)
+{
+    const problem *q = &j->q;
+    j->a = j->step->in[0]->data;
+    j->b = j->step->in[1]->data;
+    j->out = (float *)j->step->out[0]->data + batch * q->m * q->n;
+    for (uint32_t i = q->batch_rank; i-- > 0; batch /= q->batch[i]) {
+        j->a += batch % q->batch[i] * q->a_step[i];
+        j->b += batch % q->batch[i] * q->b_step[i];
+    }
+}
+
+static void start_job(job *j, const ai_step *s, char *scratch)
+{
+    const problem *q = &j->q;
+
+    j->step = s;
+    j->packed_unit = -1;
+    if (!q->is_packed)
+        j->packed = ai_scratch_take(&scratch, q->k * 16, sizeof(float));
+    if (q->is_gathered)
+        j->rows = ai_scratch_take(&scratch, q->k * BLOCK_ROWS, sizeof(float));
+    if (q->is_spread)
+        j->spread = ai_scratch_take(&scratch, BLOCK_ROWS * 16, sizeof(float));
+    j->args = (ai_gemm_args){
+        .a_row = q->is_gathered ? q->k : q->a_row,
+        .panel = q->k * 16,
+        .out_row = q->n,
+        .k = q->k,
+        .lo = -INFINITY,
+        .hi = INFINITY,
+    };
+    if (!q->is_scaled)
+        set_clamp(s->params, &j->args.lo, &j->args.hi);
+}
+
+static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch, ai_error *err)
+{
+    job j;
+    ai_status status = get_problem(s, &j.q, err);
+
+    if (status != AI_OK || ai_tensor_count(s->out[0]) == 0)
+        return status;
+    start_job(&j, s, scratch);
+    int64_t panels = ai_blocks(j.q.n);
+    int64_t blocks = row_blocks(&j.q);
+    while (begin < end) {
+        int64_t block = begin % blocks;
+        int64_t unit = begin / blocks;
+        int64_t panel = unit % panels;
+        int64_t taken = ai_min(blocks - block, end - begin);
+        int64_t count = 1;
+        if (taken == blocks && j.q.is_packed && !j.q.is_spread)
+            count = ai_min((end - begin) / blocks, panels - panel);
+        select_batch(&j, unit / panels);
+        if (!j.q.is_packed && j.packed_unit != unit) {
+            pack_panel(&j, panel);
+            j.packed_unit = unit;
+        }
+        run_part(&j, panel, count, block * BLOCK_ROWS, ai_min((block + taken) * BLOCK_ROWS, j.q.m));
+        begin += taken * count;
+    }
+    return AI_OK;
+}
+
+const ai_op ai_op_gemm = {check, prepare, run, false};
+const ai_op ai_op_matmul = {check, prepare, run, false};
