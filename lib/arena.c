@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Places tensors in the arena: which share memory, how long each lives, where it lies. */
+#include "session.h"
+
+#include <string.h>
+
+/* The largest groups are placed one by one into the gaps of those before, in quadratic time; a
+ * model with more groups than this gets memory of their own for the smallest. */
+enum { GREEDY_MAX = 8192 };
+
+static uint32_t root_of(ai_place *p, uint32_t i)
+{
+    while (p[i].root != i) {
+        p[i].root = p[p[i].root].root;
+        i = p[i].root;
+    }
+    return i;
+}
+
+/* Written at each call, in memory that other tensors have at other times. */
+static bool is_in_arena(const ai_tensor *t)
+{
+    return !t->known && (t->kind == AI_TENSOR_VALUE || t->kind == AI_TENSOR_INPUT);
+}
+
+/* ---- Groups ---- */
+
+/* A view lies where its source lies. One of a state is copied instead: new states must not be read
+ * from old ones when they are taken over. */
+static void join_views(ai_session *s, ai_place *p)
+{
+    for (uint32_t i = 0; i < s->model->step_count; i++) {
+        const ai_step *step = &s->steps[i];
+        if (step->alias == AI_ALIAS_VIEW && !step->is_folded && is_in_arena(step->in[0]))
+            p[step->out[0]->index].root = root_of(p, step->in[0]->index);
+    }
+}
+
+/* All of a group have the border that any of them needs. */
+static ai_status spread_borders(ai_session *s, ai_place *p, ai_error *err)
+{
+    for (uint32_t i = 0; i < s->model->tensor_count; i++) {
+        ai_tensor *t = &s->tensors[i];
+        ai_tensor *root = &s->tensors[root_of(p, i)];
+        for (int k = 0; k < 4; k++) {
+            if (t->border[k] > root->border[k])
+                root->border[k] = t->border[k];
+        }
+    }
+    for (uint32_t i = 0; i < s->model->tensor_count; i++) {
+        ai_tensor *t = &s->tensors[i];
+        const char *name = s->model->strings + s->model->tensors[i].name;
+        static const uint32_t none[4];
+        if (t->layout != AI_LAYOUT_NCHW16C)
+            continue;
+        memcpy(t->border, s->tensors[root_of(p, i)].border, sizeof(t->border));
+        if (!is_in_arena(t) && memcmp(t->border, none, sizeof(none)) != 0)
+            return ai_fail(err, AI_E_UNSUPPORTED,
+                           "constant '%s' is read by a step that pads it, a value is needed", name);
+        if (!ai_tensor_measure(t))
+            return ai_fail(err, AI_E_MEMORY, "tensor '%s' takes over 2^62 bytes", name);
+    }
+    return AI_OK;
+}
+
+/* ---- Liveness ---- */
+
+static void use(ai_place *p, uint32_t tensor, uint32_t step)
+{
+    ai_place *root = &p[root_of(p, tensor)];
+    if (step < root->first)
+        root->first = step;
+    if (step > root->last)
+        root->last = step;
+}
+
+static void find_lives(const ai_session *s, ai_place *p)
+{
+    const ai_file_header *h = s->model->header;
+    uint32_t end = s->model->step_count;
+    for (uint32_t i = 0; i < h->inputs.count; i++)
+        use(p, ai_session_tensor(s, h->inputs.first + i)->index, 0);
+    for (uint32_t i = 0; i < end; i++) {
+        const ai_step *step = &s->steps[i];
+        if (step->is_folded)
+            continue;
+        for (uint32_t k = 0; k < step->in_count + step->out_count; k++) {
+            if (step->in[k])
+                use(p, step->in[k]->index, i);
+        }
+    }
+    for (uint32_t i = 0; i < h->outputs.count; i++)
+        use(p, ai_session_tensor(s, h->outputs.first + i)->index, end);
+    for (uint32_t i = 0; i < h->states.count; i++)
+        use(p, ai_session_tensor(s, h->states.first + 3 * i + 1)->index, end);
+}
+
+/* ---- In place ---- */
+
+static bool can_share(const ai_session *s, ai_place *p, const ai_step *step)
+{
+    const ai_tensor *out = step->out[0];
+    if (step->alias != AI_ALIAS_INPLACE || step->is_folded || !out ||
+        step->alias_input >= step->in_count)
+        return false;
+    const ai_tensor *in = step->in[step->alias_input];
+    if (!in || !is_in_arena(in) || in->layout != out->layout || in->bytes != out->bytes ||
+        in->row != out->row || in->plane != out->plane ||
+        memcmp(in->border, out->border, sizeof(in->border)) != 0)
+        return false;
+    uint32_t root = root_of(p, in->index);
+    for (uint32_t i = 0; i < step->in_count; i++) {
+        if (i != step->alias_input && step->in[i] && root_of(p, step->in[i]->index) == root)
+            return false;
+    }
+    return p[root].last == step->index && s->tensors[root].bytes == in->bytes;
+}
+
+static void join_in_place(ai_session *s, ai_place *p)
+{
+    for (uint32_t i = 0; i < s->model->step_count; i++) {
+        const ai_step *step = &s->steps[i];
+        if (!can_share(s, p, step))
+            continue;
+        uint32_t in = root_of(p, step->in[step->alias_input]->index);
+        uint32_t out = root_of(p, step->out[0]->index);
+        p[in].last = p[out].last;
+        p[out].root = in;
+    }
+}
+
+/* ---- Order: the largest first; heap sort, in place and the same on every machine ---- */
+
+static bool comes_before(const ai_place *p, uint32_t a, uint32_t b)
+{
+    if (p[a].bytes != p[b].bytes)
+        return p[a].bytes > p[b].bytes;
+    if (p[a].first != p[b].first)
+        return p[a].first < p[b].first;
+    return a < b;
+}
+
+static void sift(const ai_place *p, uint32_t *order, uint32_t i, uint32_t count)
+{
+    for (;;) {
+        uint32_t child = 2 * i + 1;
+        if (child >= count)
+            return;
+        if (child + 1 < count && comes_before(p, order[child], order[child + 1]))
+            child++;
+        if (!comes_before(p, order[i], order[child]))
+            return;
+        uint32_t moved = order[i];
+        order[i] = order[child];
+        order[child] = moved;
+        i = child;
+    }
+}
+
+static void sort(const ai_place *p, uint32_t *order, uint32_t count)
+{
+    for (uint32_t i = count / 2; i-- > 0;)
+        sift(p, order, i, count);
+    for (uint32_t end = count; end-- > 1;) {
+        uint32_t last = order[0];
+        order[0] = order[end];
+        order[end] = last;
+        sift(p, order, 0, end);
+    }
+}
+
+/* ---- Places ---- */
+
+/* Puts a group into the smallest gap that is free while it lives, or behind the rest. The groups
+ * placed before are a list from `head`, by offset. */
+static void place(ai_place *p, uint32_t group, uint32_t *head)
+{
+    int64_t free_from = 0;
+    int64_t best_gap = INT64_MAX;
+    int64_t best = -1;
+    for (uint32_t i = *head; i != AI_FILE_NONE; i = p[i].next) {
+        if (p[i].last < p[group].first || p[i].first > p[group].last)
+            continue;
+        int64_t gap = p[i].offset - free_from;
+        if (gap >= p[group].bytes && gap < best_gap) {
+            best_gap = gap;
+            best = free_from;
+        }
+        if (p[i].offset + p[i].bytes > free_from)
+            free_from = p[i].offset + p[i].bytes;
+    }
+    p[group].offset = best >= 0 ? best : free_from;
+    uint32_t *link = head;
+    while (*link != AI_FILE_NONE && p[*link].offset < p[group].offset)
+        link = &p[*link].next;
+    p[group].next = *link;
+    *link = group;
+}
+
+static ai_status place_all(ai_session *s, ai_place *p, uint32_t *order, uint32_t count,
+                           ai_error *err)
+{
+    uint32_t head = AI_FILE_NONE;
+    int64_t total = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!ai_add(total, p[order[i]].bytes, &total) || total > INT64_MAX / 4)
+            return ai_fail(err, AI_E_MEMORY, "all tensors together take over 2^61 bytes");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        ai_place *g = &p[order[i]];
+        if (i < GREEDY_MAX)
+            place(p, order[i], &head);
+        else
+            g->offset = s->arena_bytes;
+        if (g->offset + g->bytes > s->arena_bytes)
+            s->arena_bytes = g->offset + g->bytes;
+    }
+    return AI_OK;
+}
+
+static ai_status size_states(ai_session *s, ai_error *err)
+{
+    const ai_file_list *list = &s->model->header->states;
+    for (uint32_t i = 0; i < list->count; i++) {
+        const ai_tensor *t = ai_session_tensor(s, list->first + 3 * i);
+        if (!ai_add(s->state_bytes, ai_align(t->bytes), &s->state_bytes) ||
+            s->state_bytes > INT64_MAX / 4)
+            return ai_fail(err, AI_E_MEMORY, "all states together take over 2^61 bytes");
+    }
+    return AI_OK;
+}
+
+ai_status ai_arena_plan(ai_session *s, ai_place *p, uint32_t *order, ai_error *err)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < s->model->tensor_count; i++)
+        p[i] = (ai_place){.root = i, .first = UINT32_MAX, .next = AI_FILE_NONE};
+    join_views(s, p);
+    ai_status status = spread_borders(s, p, err);
+    if (status)
+        return status;
+    find_lives(s, p);
+    join_in_place(s, p);
+    for (uint32_t i = 0; i < s->model->tensor_count; i++) {
+        if (root_of(p, i) == i && is_in_arena(&s->tensors[i])) {
+            p[i].bytes = ai_align(s->tensors[i].bytes);
+            order[count++] = i;
+        }
+    }
+    sort(p, order, count);
+    status = place_all(s, p, order, count, err);
+    return status ? status : size_states(s, err);
+}

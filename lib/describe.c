@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Tells what a session is made of: sizes, shapes, steps and what they took. */
+#include "session.h"
+#include "state.h"
+
+#include <string.h>
+
+static uint32_t levels_of(const ai_step *step)
+{
+    uint32_t levels = 0;
+    for (size_t k = 0; k < sizeof(step->kernel) / sizeof(step->kernel[0]); k++)
+        levels |= step->kernel[k] ? step->kernel[k]->cpu : 0;
+    return levels;
+}
+
+ai_status ai_session_describe(const ai_session *s, ai_session_info *info)
+{
+    if (!s)
+        return AI_E_ARGUMENT;
+    ai_session_info all = AI_SESSION_INFO_INIT;
+    all.cpu = AI_CPU_REF;
+    for (uint32_t i = 0; i < s->model->step_count; i++)
+        all.cpu |= levels_of(&s->steps[i]);
+    all.threads = s->threads;
+    all.step_count = s->model->step_count;
+    all.memory_bytes = (uint64_t)s->memory_bytes;
+    all.arena_bytes = (uint64_t)s->arena_bytes;
+    all.state_bytes = ai_state_bytes(s);
+    return ai_give(info, &all, sizeof(all));
+}
+
+static ai_status describe_tensor(const ai_session *s, const ai_file_list *list, uint32_t index,
+                                 ai_tensor_info *info)
+{
+    if (index >= list->count)
+        return AI_E_ARGUMENT;
+    const ai_tensor *t = ai_session_tensor(s, list->first + index);
+    const ai_file_tensor *f = &s->model->tensors[t->index];
+    ai_tensor_info all = AI_TENSOR_INFO_INIT;
+    all.type = t->type;
+    all.rank = t->rank;
+    memcpy(all.dim, t->dim, sizeof(all.dim));
+    all.bytes = (uint64_t)t->bytes;
+    all.scale = f->scale;
+    all.zero_point = f->zero_point;
+    all.name = s->model->strings + f->name;
+    return ai_give(info, &all, sizeof(all));
+}
+
+ai_status ai_session_input(const ai_session *s, uint32_t index, ai_tensor_info *info)
+{
+    return s ? describe_tensor(s, &s->model->header->inputs, index, info) : AI_E_ARGUMENT;
+}
+
+ai_status ai_session_output(const ai_session *s, uint32_t index, ai_tensor_info *info)
+{
+    return s ? describe_tensor(s, &s->model->header->outputs, index, info) : AI_E_ARGUMENT;
+}
+
+static bool is_view(const ai_step *step)
+{
+    return step->alias == AI_ALIAS_VIEW && step->in[0]->data == step->out[0]->data;
+}
+
+static const char *kernel_name(const ai_step *step)
+{
+    if (step->is_folded)
+        return "folded";
+    if (is_view(step))
+        return "view";
+    return step->kernel[0] ? step->kernel[0]->name : "plain";
+}
+
+/* Counts bytes that the step moves, and the end of what it reads of the file. */
+static void add_operand(const ai_model *m, const ai_tensor *t, ai_step_info *info)
+{
+    uintptr_t begin = (uintptr_t)m->weights;
+    uintptr_t data = (uintptr_t)t->data;
+    info->bytes += (uint64_t)t->bytes;
+    if (data < begin || data - begin >= m->weight_bytes)
+        return;
+    uint64_t end = (uint64_t)(data - (uintptr_t)m->base) + (uint64_t)t->bytes;
+    if (end > info->file_end)
+        info->file_end = end;
+}
+
+ai_status ai_session_step(const ai_session *s, uint32_t index, ai_step_info *info)
+{
+    if (!s || index >= s->model->step_count)
+        return AI_E_ARGUMENT;
+    const ai_step *step = &s->steps[index];
+    ai_step_info all = AI_STEP_INFO_INIT;
+    all.calls = step->calls > UINT32_MAX ? UINT32_MAX : (uint32_t)step->calls;
+    all.ns = step->ns;
+    if (!step->is_folded && !is_view(step)) {
+        all.flops = step->flops;
+        for (uint32_t i = 0; i < step->in_count; i++) {
+            if (step->in[i])
+                add_operand(s->model, step->in[i], &all);
+        }
+        for (uint32_t i = 0; i < step->out_count; i++) {
+            if (step->out[i])
+                add_operand(s->model, step->out[i], &all);
+        }
+    }
+    all.name = step->name;
+    all.op = ai_op_find(step->file->op)->name;
+    all.kernel = kernel_name(step);
+    return ai_give(info, &all, sizeof(all));
+}

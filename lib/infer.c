@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Runs the steps of a session, one after the other. */
+#include "os.h"
+#include "session.h"
+
+#include <string.h>
+
+/* ---- Arguments ---- */
+
+static const char *tensor_name(const ai_session *s, const ai_tensor *t)
+{
+    return s->model->strings + s->model->tensors[t->index].name;
+}
+
+static ai_status check_inputs(const ai_session *s, const ai_view *inputs, uint32_t count,
+                              ai_error *err)
+{
+    const ai_file_list *list = &s->model->header->inputs;
+    if (count != list->count)
+        return ai_fail(err, AI_E_ARGUMENT, "%u inputs are given, the model has %u", count,
+                       list->count);
+    if (count && !inputs)
+        return ai_fail(err, AI_E_ARGUMENT, "inputs is NULL");
+    for (uint32_t i = 0; i < count; i++) {
+        const ai_tensor *t = ai_session_tensor(s, list->first + i);
+        if (!inputs[i].data && t->bytes)
+            return ai_fail(err, AI_E_ARGUMENT, "input '%s' is NULL", tensor_name(s, t));
+        if (inputs[i].bytes != (uint64_t)t->bytes)
+            return ai_fail(err, AI_E_ARGUMENT, "input '%s' has %zu bytes, %lld are needed",
+                           tensor_name(s, t), inputs[i].bytes, (long long)t->bytes);
+    }
+    return AI_OK;
+}
+
+static ai_status check_outputs(const ai_session *s, const ai_buffer *outputs, uint32_t count,
+                               ai_error *err)
+{
+    const ai_file_list *list = &s->model->header->outputs;
+    if (count != list->count)
+        return ai_fail(err, AI_E_ARGUMENT, "%u outputs are given, the model has %u", count,
+                       list->count);
+    if (count && !outputs)
+        return ai_fail(err, AI_E_ARGUMENT, "outputs is NULL");
+    for (uint32_t i = 0; i < count; i++) {
+        const ai_tensor *t = ai_session_tensor(s, list->first + i);
+        if (outputs[i].data && outputs[i].bytes < (uint64_t)t->bytes)
+            return ai_fail(err, AI_E_ARGUMENT,
+                           "output '%s' has room for %zu bytes, %lld are needed", tensor_name(s, t),
+                           outputs[i].bytes, (long long)t->bytes);
+    }
+    return AI_OK;
+}
+
+static ai_status take_call(ai_call *to, const ai_call *from, ai_error *err)
+{
+    *to = (ai_call)AI_CALL_INIT;
+    if (!from)
+        return AI_OK;
+    ai_status status = ai_take(to, sizeof(*to), from, "ai_call", err);
+    if (!status && to->flags)
+        status = ai_fail(err, AI_E_UNSUPPORTED, "flags 0x%x of ai_call are not known", to->flags);
+    return status;
+}
+
+/* ---- Inputs and outputs ---- */
+
+static void copy_inputs(const ai_session *s, const ai_view *inputs)
+{
+    const ai_file_list *list = &s->model->header->inputs;
+    for (uint32_t i = 0; i < list->count; i++) {
+        const ai_tensor *t = ai_session_tensor(s, list->first + i);
+        if (t->bytes)
+            memcpy(t->data, inputs[i].data, (size_t)t->bytes);
+    }
+}
+
+static void copy_outputs(const ai_session *s, const ai_buffer *outputs)
+{
+    const ai_file_list *list = &s->model->header->outputs;
+    for (uint32_t i = 0; i < list->count; i++) {
+        const ai_tensor *t = ai_session_tensor(s, list->first + i);
+        if (outputs[i].data && t->bytes)
+            memcpy(outputs[i].data, t->data, (size_t)t->bytes);
+    }
+}
+
+/* ---- Steps ---- */
+
+/* Zeros around one plane of blocks. `plane` is its first byte, border included. */
+static void zero_plane(const ai_tensor *t, uint8_t *plane, size_t size)
+{
+    size_t row = (size_t)t->row * size;
+    size_t left = (size_t)t->border[1] * 16 * size;
+    size_t right = (size_t)t->border[3] * 16 * size;
+    memset(plane, 0, t->border[0] * row);
+    plane += t->border[0] * row;
+    for (int64_t y = 0; y < t->dim[2]; y++, plane += row) {
+        memset(plane, 0, left);
+        memset(plane + row - right, 0, right);
+    }
+    memset(plane, 0, t->border[2] * row);
+}
+
+static void zero_border(const ai_tensor *t)
+{
+    static const uint32_t none[4];
+    size_t size = ai_type_bytes(t->type);
+    if (t->layout != AI_LAYOUT_NCHW16C || memcmp(t->border, none, sizeof(none)) == 0)
+        return;
+    uint8_t *plane = (uint8_t *)t->data - (size_t)(t->border[0] * t->row) * size -
+                     (size_t)t->border[1] * 16 * size;
+    int64_t count = t->dim[0] * ((t->dim[1] + 15) / 16);
+    for (int64_t i = 0; i < count; i++, plane += (size_t)t->plane * size)
+        zero_plane(t, plane, size);
+}
+
+/* Computes all units of a step; where a pool will share them out between threads. */
+static ai_status run_step(const ai_session *s, const ai_step *step, ai_error *err)
+{
+    if (step->is_folded)
+        return AI_OK;
+    if (step->alias == AI_ALIAS_VIEW && step->in[0]->data == step->out[0]->data)
+        return AI_OK;
+    for (uint32_t i = 0; i < step->out_count; i++) {
+        if (step->out[i])
+            zero_border(step->out[i]);
+    }
+    return step->op->run(step, 0, step->work, s->scratch, err);
+}
+
+static ai_status run_profiled(const ai_session *s, ai_step *step, ai_error *err)
+{
+    uint64_t begin = ai_os_now();
+    ai_status status = run_step(s, step, err);
+    if (!status) {
+        step->ns += ai_os_now() - begin;
+        step->calls++;
+    }
+    return status;
+}
+
+static ai_status may_go_on(const ai_session *s, const ai_call *call, uint64_t begin, uint32_t step,
+                           ai_error *err)
+{
+    uint32_t count = s->model->step_count;
+    ai_status status = AI_OK;
+    if (call->before_step && call->before_step(call->user, step) != 0)
+        status =
+            ai_fail(err, AI_E_STOPPED, "stopped by before_step after %u of %u steps", step, count);
+    else if (call->timeout_ns && ai_os_now() - begin >= call->timeout_ns)
+        status = ai_fail(err, AI_E_TIMEOUT, "the time of %llu ns was over after %u of %u steps",
+                         (unsigned long long)call->timeout_ns, step, count);
+    if (status && err)
+        err->step = step;
+    return status;
+}
+
+static ai_status run_steps(ai_session *s, const ai_call *call, ai_error *err)
+{
+    uint64_t begin = call->timeout_ns ? ai_os_now() : 0;
+    bool is_profiled = (s->flags & AI_PROFILE) != 0;
+    for (uint32_t i = 0; i < s->model->step_count; i++) {
+        ai_step *step = &s->steps[i];
+        ai_status status = may_go_on(s, call, begin, i, err);
+        if (!status)
+            status = is_profiled ? run_profiled(s, step, err) : run_step(s, step, err);
+        if (status)
+            return status;
+    }
+    return AI_OK;
+}
+
+ai_status ai_infer(ai_session *s, const ai_view *inputs, uint32_t input_count,
+                   const ai_buffer *outputs, uint32_t output_count, const ai_call *call,
+                   ai_error *err)
+{
+    ai_call c;
+    if (!s)
+        return ai_fail(err, AI_E_ARGUMENT, "session is NULL");
+    ai_status status = take_call(&c, call, err);
+    if (!status)
+        status = check_inputs(s, inputs, input_count, err);
+    if (!status)
+        status = check_outputs(s, outputs, output_count, err);
+    if (status)
+        return status;
+    uint64_t before = ai_os_float_begin();
+    copy_inputs(s, inputs);
+    status = run_steps(s, &c, err);
+    ai_os_float_end(before);
+    if (status)
+        return status;
+    copy_outputs(s, outputs);
+    ai_state_advance(s);
+    return AI_OK;
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Opens and closes sessions: one block, planned first, then bound to its final place. */
+#include "session.h"
+
+#include "os.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int64_t ai_align(int64_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+/* ---- The block ---- */
+
+/* The verifier bounds every count far below overflow. */
+ai_block ai_block_of(const ai_model *m)
+{
+    ai_block b;
+    b.tensors = ai_align((int64_t)sizeof(ai_session));
+    b.steps = ai_align(b.tensors + (int64_t)sizeof(ai_tensor) * m->tensor_count);
+    b.operands = ai_align(b.steps + (int64_t)sizeof(ai_step) * m->step_count);
+    b.known = ai_align(b.operands + (int64_t)sizeof(ai_tensor *) * m->operand_count);
+    b.places = b.known + (int64_t)AI_KNOWN_BYTES * m->known_count;
+    b.order = ai_align(b.places + (int64_t)sizeof(ai_place) * m->tensor_count);
+    b.scratch = ai_align(b.order + (int64_t)sizeof(uint32_t) * m->tensor_count);
+    b.end = b.scratch + AI_FOLD_SCRATCH;
+    return b;
+}
+
+ai_tensor *ai_session_tensor(const ai_session *s, uint32_t entry)
+{
+    return &s->tensors[s->model->indices[entry]];
+}
+
+void ai_session_link(ai_session *s)
+{
+    uint8_t *base = (uint8_t *)s;
+    ai_block block = ai_block_of(s->model);
+    s->tensors = (ai_tensor *)(void *)(base + block.tensors);
+    s->steps = (ai_step *)(void *)(base + block.steps);
+    s->operands = (ai_tensor **)(void *)(base + block.operands);
+    s->known = base + block.known;
+    ai_tensor **next = s->operands;
+    for (uint32_t i = 0; i < s->model->step_count; i++) {
+        const ai_file_step *f = &s->model->steps[i];
+        const uint32_t *index = s->model->indices + f->operands;
+        s->steps[i].in = next;
+        s->steps[i].out = next + f->input_count;
+        for (uint32_t k = 0; k < (uint32_t)f->input_count + f->output_count; k++)
+            *next++ = index[k] == AI_FILE_NONE ? NULL : &s->tensors[index[k]];
+    }
+}
+
+/* Bytes from the start of the block to its states. */
+static int64_t head_bytes(const ai_session *s)
+{
+    return ai_align(ai_block_of(s->model).known + s->known_bytes);
+}
+
+/* Bytes that the session takes: the tables and what a run needs, or the planner's notes where they
+ * are more. */
+static bool total_bytes(const ai_session *s, int64_t *bytes)
+{
+    int64_t end = ai_block_of(s->model).end;
+    int64_t scratch;
+    if (!ai_mul(s->scratch_bytes, s->threads, &scratch) ||
+        !ai_add(head_bytes(s), s->state_bytes, bytes) || !ai_add(*bytes, s->arena_bytes, bytes) ||
+        !ai_add(*bytes, scratch, bytes))
+        return false;
+    if (*bytes < end)
+        *bytes = end;
+    return (uint64_t)*bytes <= SIZE_MAX / 2;
+}
+
+/* ---- Planning ---- */
+
+static ai_status plan(ai_session *s, const ai_model *model, const ai_options *options,
+                      ai_error *err)
+{
+    memset(s, 0, sizeof(*s));
+    s->model = model;
+    s->cpu = options->cpu ? options->cpu : ai_cpu_detect() & ~(AI_CPU_OPENBLAS | AI_CPU_ONEDNN);
+    s->cpu |= AI_CPU_REF;
+    s->flags = options->flags;
+    /* One thread, until there is a pool: with that limit nothing asks the system for more. */
+    s->threads = ai_os_threads(AI_MAX_THREADS);
+    ai_block block = ai_block_of(model);
+    s->tensors = (ai_tensor *)(void *)((uint8_t *)s + block.tensors);
+    s->steps = (ai_step *)(void *)((uint8_t *)s + block.steps);
+    uint64_t before = ai_os_float_begin();
+    ai_status status = ai_plan(s, options, (uint8_t *)s + block.places, err);
+    ai_os_float_end(before);
+    if (!status && !total_bytes(s, &s->memory_bytes))
+        status = ai_fail(err, AI_E_MEMORY, "the session takes over 2^62 bytes");
+    return status;
+}
+
+static void *allocate(int64_t bytes)
+{
+    return aligned_alloc(64, (size_t)ai_align(bytes));
+}
+
+static ai_status fail_memory(ai_error *err, int64_t bytes)
+{
+    return ai_fail(err, AI_E_MEMORY, "no memory for a session of %lld bytes", (long long)bytes);
+}
+
+/* Plans in memory of its own. */
+static ai_status plan_apart(ai_session **session, const ai_model *model, const ai_options *options,
+                            ai_error *err)
+{
+    int64_t bytes = ai_block_of(model).end;
+    ai_session *s = allocate(bytes);
+    if (!s)
+        return fail_memory(err, bytes);
+    ai_status status = plan(s, model, options, err);
+    if (status)
+        free(s);
+    else
+        *session = s;
+    return status;
+}
+
+/* ---- Binding ---- */
+
+/* Moves a planned session to another block: pointers into the old one follow. */
+static ai_session *move(const ai_session *from, void *to)
+{
+    uintptr_t old = (uintptr_t)from;
+    int64_t head = head_bytes(from);
+    ai_session *s = to;
+    memcpy(to, from, (size_t)head);
+    ai_session_link(s);
+    for (uint32_t i = 0; i < s->model->tensor_count; i++) {
+        ai_tensor *t = &s->tensors[i];
+        uintptr_t known = (uintptr_t)t->known;
+        if (known >= old && known < old + (uintptr_t)head) {
+            t->data = (uint8_t *)to + (known - old);
+            t->known = t->data;
+        }
+    }
+    return s;
+}
+
+/* Gives every tensor its address. `places` is of the block in which the session was planned. */
+static void bind(ai_session *s, ai_place *places)
+{
+    const ai_file_list *states = &s->model->header->states;
+    int64_t offset = 0;
+    s->state = (uint8_t *)s + head_bytes(s);
+    s->arena = s->state + s->state_bytes;
+    s->scratch = s->arena + s->arena_bytes;
+    for (uint32_t i = 0; i < states->count; i++) {
+        ai_tensor *t = ai_session_tensor(s, states->first + 3 * i);
+        t->data = s->state + offset;
+        offset += ai_align(t->bytes);
+    }
+    for (uint32_t i = 0; i < s->model->tensor_count; i++) {
+        ai_tensor *t = &s->tensors[i];
+        if (t->known || t->kind == AI_TENSOR_CONSTANT || t->kind == AI_TENSOR_STATE)
+            continue;
+        uint32_t root = i;
+        while (places[root].root != root)
+            root = places[root].root;
+        int64_t border = t->layout == AI_LAYOUT_NCHW16C
+                             ? (t->border[0] * t->row + (int64_t)t->border[1] * 16) *
+                                   (int64_t)ai_type_bytes(t->type)
+                             : 0;
+        t->data = s->arena + places[root].offset + border;
+    }
+}
+
+static ai_status prepare(ai_session *s, ai_error *err)
+{
+    for (uint32_t i = 0; i < s->model->step_count; i++) {
+        ai_step *step = &s->steps[i];
+        if (step->is_folded || !step->op->prepare)
+            continue;
+        ai_status status = step->op->prepare(step, err);
+        if (status)
+            return status;
+    }
+    return AI_OK;
+}
+
+static ai_status finish(ai_session *s, ai_place *places, ai_error *err)
+{
+    bind(s, places);
+    ai_status status = prepare(s, err);
+    if (status)
+        return status;
+    /* From here on the planner's notes are overwritten. */
+    ai_state_start(s);
+    if (s->flags & AI_PRELOAD)
+        ai_os_preload(s->model->weights, (size_t)s->model->weight_bytes);
+    return AI_OK;
+}
+
+static ai_place *places_of(ai_session *s)
+{
+    return (ai_place *)(void *)((uint8_t *)s + ai_block_of(s->model).places);
+}
+
+/* ---- Opening ---- */
+
+static const char *level_name(uint32_t level)
+{
+    static const struct {
+        uint32_t level;
+        const char *name;
+    } levels[] = {{AI_CPU_REF, "ref"},           {AI_CPU_AVX2, "avx2"},
+                  {AI_CPU_AVX512, "avx512"},     {AI_CPU_VNNI, "vnni"},
+                  {AI_CPU_NEON, "neon"},         {AI_CPU_DOTPROD, "dotprod"},
+                  {AI_CPU_OPENBLAS, "openblas"}, {AI_CPU_ONEDNN, "onednn"}};
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        if (levels[i].level == level)
+            return levels[i].name;
+    }
+    return "of an unknown number";
+}
+
+static ai_status take_options(ai_options *to, const ai_model *model, const ai_options *from,
+                              ai_error *err)
+{
+    *to = (ai_options)AI_OPTIONS_INIT;
+    if (!model)
+        return ai_fail(err, AI_E_ARGUMENT, "model is NULL");
+    if (!from)
+        return AI_OK;
+    ai_status status = ai_take(to, sizeof(*to), from, "ai_options", err);
+    if (status)
+        return status;
+    uint32_t missing = to->cpu & ~ai_cpu_detect();
+    if (missing)
+        return ai_fail(err, AI_E_UNSUPPORTED, "level %s is not on this machine or in this build",
+                       level_name(missing & (~missing + 1)));
+    if (to->flags & ~(uint32_t)(AI_PROFILE | AI_PRELOAD))
+        return ai_fail(err, AI_E_UNSUPPORTED, "flags 0x%x of ai_options are not known", to->flags);
+    if (to->shape_count && !to->shapes)
+        return ai_fail(err, AI_E_ARGUMENT, "shapes is NULL, shape_count is %zu", to->shape_count);
+    if ((uintptr_t)to->memory % 64)
+        return ai_fail(err, AI_E_ARGUMENT, "memory lies %u bytes after a multiple of 64",
+                       (unsigned)((uintptr_t)to->memory % 64));
+    return AI_OK;
+}
+
+ai_status ai_session_bytes(const ai_model *model, const ai_options *options, size_t *bytes,
+                           ai_error *err)
+{
+    ai_options o;
+    ai_session *s;
+    ai_status status = take_options(&o, model, options, err);
+    if (!status && !bytes)
+        status = ai_fail(err, AI_E_ARGUMENT, "bytes is NULL");
+    if (!status)
+        status = plan_apart(&s, model, &o, err);
+    if (status)
+        return status;
+    *bytes = (size_t)s->memory_bytes;
+    free(s);
+    return AI_OK;
+}
+
+static ai_status fail_small(ai_error *err, int64_t needed, size_t given)
+{
+    return ai_fail(err, AI_E_MEMORY, "memory has %zu bytes, the session takes %lld", given,
+                   (long long)needed);
+}
+
+static ai_status open_in_place(ai_session **session, const ai_model *model, const ai_options *o,
+                               ai_error *err)
+{
+    ai_session *s = o->memory;
+    size_t bytes;
+    if (o->memory_bytes < (uint64_t)ai_block_of(model).end) {
+        ai_status status = ai_session_bytes(model, o, &bytes, err);
+        return status ? status : fail_small(err, (int64_t)bytes, o->memory_bytes);
+    }
+    ai_status status = plan(s, model, o, err);
+    if (!status && (uint64_t)s->memory_bytes > o->memory_bytes)
+        status = fail_small(err, s->memory_bytes, o->memory_bytes);
+    if (!status)
+        status = finish(s, places_of(s), err);
+    if (!status)
+        *session = s;
+    return status;
+}
+
+static ai_status open_allocated(ai_session **session, const ai_model *model, const ai_options *o,
+                                ai_error *err)
+{
+    ai_session *notes;
+    ai_status status = plan_apart(&notes, model, o, err);
+    if (status)
+        return status;
+    ai_session *s = allocate(notes->memory_bytes);
+    if (!s) {
+        status = fail_memory(err, notes->memory_bytes);
+        free(notes);
+        return status;
+    }
+    s = move(notes, s);
+    s->is_allocated = true;
+    status = finish(s, places_of(notes), err);
+    free(notes);
+    if (status)
+        free(s);
+    else
+        *session = s;
+    return status;
+}
+
+ai_status ai_session_open(ai_session **session, const ai_model *model, const ai_options *options,
+                          ai_error *err)
+{
+    ai_options o;
+    ai_status status = take_options(&o, model, options, err);
+    if (!status && !session)
+        status = ai_fail(err, AI_E_ARGUMENT, "session is NULL");
+    if (status)
+        return status;
+    return o.memory ? open_in_place(session, model, &o, err)
+                    : open_allocated(session, model, &o, err);
+}
+
+void ai_session_close(ai_session *session)
+{
+    if (session && session->is_allocated)
+        free(session);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The one block of a session, and the planner that fills it. */
+#ifndef AI_SESSION_H
+#define AI_SESSION_H
+
+#include "model.h"
+
+/* The block of a session: this struct, then the tables it points to, then state, arena and scratch.
+ * While the session opens, the planner's notes lie where state and arena will be. */
+struct ai_session {
+    const ai_model *model;
+    ai_tensor *tensors; /* those of the file, in its order */
+    ai_step *steps;
+    ai_tensor **operands; /* of all steps: inputs, then outputs */
+    uint8_t *known;       /* AI_KNOWN_BYTES for each output that was computed at open */
+    uint8_t *state;
+    uint8_t *arena;
+    uint8_t *scratch;
+    int64_t known_bytes; /* used */
+    int64_t state_bytes; /* of the states' values, each at a multiple of 64 */
+    int64_t arena_bytes;
+    int64_t scratch_bytes; /* of one thread */
+    int64_t memory_bytes;  /* of the block */
+    uint32_t cpu;
+    uint32_t threads;
+    uint32_t flags;
+    bool is_allocated; /* the block is ours */
+};
+
+/* A planner's note on a tensor. Tensors that share memory form a group; the notes of the group are
+ * those of its root. */
+typedef struct ai_place {
+    int64_t bytes;
+    int64_t offset; /* in the arena */
+    uint32_t root;
+    uint32_t first; /* step that writes it */
+    uint32_t last;  /* step that reads it last; the number of steps: it is an output */
+    uint32_t next;  /* root that lies after it, while the arena is laid out */
+} ai_place;
+
+/* Where things lie in the block, counted from its start. */
+typedef struct ai_block {
+    int64_t tensors;
+    int64_t steps;
+    int64_t operands;
+    int64_t known;
+    int64_t places;  /* ai_place[tensor_count] */
+    int64_t order;   /* uint32_t[tensor_count] */
+    int64_t scratch; /* of steps that run while the session opens */
+    int64_t end;
+} ai_block;
+
+enum { AI_FOLD_SCRATCH = 4096, AI_MAX_THREADS = 1 };
+
+int64_t ai_align(int64_t bytes); /* to a multiple of 64; bytes is far below 2^63 */
+
+ai_block ai_block_of(const ai_model *model);
+
+/* Sets the pointers of a session into its block, and those of the steps to their operands. */
+void ai_session_link(ai_session *session);
+
+/* plan.c: infers all shapes, runs what can run, places all tensors. `work` is the planner's part of
+ * the block. Afterwards state_bytes, arena_bytes and scratch_bytes are known. */
+ai_status ai_plan(ai_session *session, const ai_options *options, uint8_t *work, ai_error *err);
+
+/* arena.c: gives every tensor its group and its place. */
+ai_status ai_arena_plan(ai_session *session, ai_place *places, uint32_t *order, ai_error *err);
+
+/* Sets strides and bytes of a tensor from shape, layout and border; false: over 2^62 bytes. */
+bool ai_tensor_measure(ai_tensor *t);
+
+/* The tensor at an entry of one of the header's lists. */
+ai_tensor *ai_session_tensor(const ai_session *session, uint32_t entry);
+
+/* Sets the states to their start values. */
+void ai_state_start(ai_session *session);
+/* Takes over the new states after the last step. */
+void ai_state_advance(ai_session *session);
+
+#endif
