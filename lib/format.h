@@ -90,7 +90,7 @@ enum {
 
 typedef struct ai_file_tensor { /* 128 bytes */
     uint32_t name;
-    uint8_t  type; /* ai_type */
+    uint8_t  type; /* ai_type; of values 0: inferred, as the shape is */
     uint8_t  kind;
     uint8_t  layout;
     uint8_t  rank;   /* of values that are no output: 0, shapes are inferred */
@@ -200,7 +200,9 @@ typedef struct ai_axis_params {
     uint32_t keepdims;
     uint32_t flags; /* of the operator: see its file in lib/ops */
     float    epsilon;
-} ai_axis_params; /* 40 bytes */
+    float    momentum; /* BatchNormalization with training_mode (flags 1) */
+    uint32_t reserved;
+} ai_axis_params; /* 48 bytes */
 
 typedef struct ai_lrn_params {
     float    alpha;
@@ -214,6 +216,8 @@ typedef struct ai_axes_params { /* Transpose (perm), MeanVarianceNormalization (
     uint32_t flags;
     int32_t  axes[AI_FILE_MAX_RANK];
 } ai_axes_params; /* 40 bytes */
+
+enum { AI_PAD_CONSTANT = 0, AI_PAD_REFLECT = 1, AI_PAD_EDGE = 2, AI_PAD_WRAP = 3 };
 
 typedef struct ai_cast_params { /* Cast, ConstantOfShape (type and bits of the value), Pad (mode) */
     uint32_t type;

@@ -193,7 +193,7 @@ static ai_status check_border(const ai_session *s, ai_error *err)
     for (uint32_t i = 0; i < list->count; i++) {
         const ai_tensor *t = ai_session_tensor(s, list->first + i);
         const ai_file_tensor *f = &s->model->tensors[t->index];
-        if (t->type != f->type)
+        if (f->type && t->type != f->type)
             return ai_fail_at(err, AI_E_FORMAT, (uint64_t)(&f->type - s->model->base),
                               "output '%s' is %s, the file says %s", s->model->strings + f->name,
                               ai_type_name(t->type), ai_type_name(f->type));

@@ -368,7 +368,8 @@ static ai_status check_tensor(ai_check *c, uint32_t index)
     ai_status status = check_name(c, &t->name);
     if (status)
         return status;
-    if (!ai_type_bytes(t->type))
+    /* Values may leave their type to inference, as they do their shape. */
+    if (!ai_type_bytes(t->type) && (t->type || t->kind != AI_TENSOR_VALUE))
         return REFUSE(c, &t->type, "tensor '%s' has type %u, which is not known", name_of(c, index),
                       t->type);
     if (t->kind > AI_TENSOR_STATE)
@@ -461,10 +462,6 @@ static ai_status check_states(ai_check *c)
         ai_status status = check_source(c, entry, AI_TENSOR_STATE, "a state");
         if (!status)
             status = check_target(c, entry + 1, "a new state");
-        if (!status && c->m->tensors[entry[0]].type != c->m->tensors[entry[1]].type)
-            status = REFUSE(c, entry, "state '%s' is %s, its new value is %s", name_of(c, *entry),
-                            ai_type_name(c->m->tensors[entry[0]].type),
-                            ai_type_name(c->m->tensors[entry[1]].type));
         if (!status)
             status = check_start(c, entry);
         if (status)
