@@ -142,7 +142,7 @@ static void run_blocked(const ai_step *s, int64_t begin, int64_t end)
 typedef struct taps {
     int64_t first[3]; /* input position of the first */
     int64_t count[3];
-    int64_t padded; /* taps inside the padded input, in all */
+    int64_t padded[3]; /* taps inside the padded input */
 } taps;
 
 /* Taps k of [0, kernel) with 0 <= start + k * dilation < size. */
@@ -156,13 +156,12 @@ static void clip_axis(const ai_window3 *v, int i, int64_t position, taps *t)
 
     t->first[i] = start + skipped * dilation;
     t->count[i] = ai_max(ai_min(end, v->kernel[i]) - skipped, 0);
-    t->padded *= ai_min(padded_end, v->kernel[i]);
+    t->padded[i] = ai_min(padded_end, v->kernel[i]);
 }
 
-/* Sets the outer two axes for a row of outputs; `padded` is then theirs alone. */
+/* Sets the outer two axes for a row of outputs. */
 static void clip_row(const ai_window3 *v, int64_t row, taps *t)
 {
-    t->padded = 1;
     clip_axis(v, 0, row / v->out[1], t);
     clip_axis(v, 1, row % v->out[1], t);
 }
@@ -262,11 +261,10 @@ static void average_row(const ai_step *s, const ai_window3 *v, int64_t unit)
 
     in += unit / rows * (v->in[0] * v->in[1] * v->in[2]);
     clip_row(v, unit % rows, &t);
-    int64_t padded_rows = t.padded;
     for (int64_t x = 0; x < v->out[2]; x++) {
-        t.padded = padded_rows;
         clip_axis(v, 2, x, &t);
-        int64_t count = p->count_include_pad ? t.padded : t.count[0] * t.count[1] * t.count[2];
+        const int64_t *counted = p->count_include_pad ? t.padded : t.count;
+        int64_t count = counted[0] * counted[1] * counted[2];
         out[x] = sum_taps(v, &t, in) * (1.0f / (float)count);
     }
 }
