@@ -166,8 +166,8 @@ AI_INLINE vf v_erf(vf x)
     return v_copysign(v_select(v_lt(a, v_set(1.0f)), small, large), x);
 }
 
-/* log x as high + *low with about 33 bits, for finite x > 0. With m = 1 + f and s = f / (2 + f),
- * log m = 2 s + s^3 R(s^2); s is carried as a pair. */
+/* log x as high + *low with about 36 bits, for finite x > 0. With m = 1 + f and s = f / (2 + f),
+ * log m = 2 s + s^3 R(s^2); s, its cube and the product with R are carried as pairs. */
 AI_INLINE vf v_log_pair(vf x, vf *low)
 {
     vf e;
@@ -177,18 +177,27 @@ AI_INLINE vf v_log_pair(vf x, vf *low)
     const vf s = v_div(f, t);
     const vf s_low = v_div(v_fnma(s, t_low, v_fnma(s, t, f)), t);
     const vf z = v_mul(s, s);
-    vf r = v_set(2 * 0x1.e2dac2p-4f);
-    V_POLY(r, z, 2 * 0x1.2439b6p-3f);
-    V_POLY(r, z, 2 * 0x1.999a76p-3f);
-    V_POLY(r, z, 2 * 0x1.555556p-2f);
-    const vf rest = v_fma(v_mul(z, s), r, v_fma(e, v_set(LN2_LO), v_add(s_low, s_low)));
+    const vf cube = v_mul(z, s);
+    const vf cube_low = v_fma(v_fma(s, s, v_neg(z)), s, v_fma(z, s, v_neg(cube)));
+    const vf two_thirds = v_set(2 * 0x1.555556p-2f);
+    vf q = v_set(2 * 0x1.e2dac2p-4f);
+    V_POLY(q, z, 2 * 0x1.2439b6p-3f);
+    V_POLY(q, z, 2 * 0x1.999a76p-3f);
+    const vf r = v_fma(z, q, two_thirds);
+    const vf r_low = v_add(v_fma(z, q, v_sub(two_thirds, r)), v_set(-0x1.555556p-26f));
+    const vf rest = v_mul(cube, r);
+    const vf rest_low = v_add(v_fma(cube, r, v_neg(rest)), v_fma(cube, r_low, v_mul(cube_low, r)));
+    /* Largest first: 0 or at least 0.69, at most 0.35, at most 0.004, the remainders. */
     const vf a = v_mul(e, v_set(LN2_HI));
     const vf b = v_add(s, s);
-    const vf sum = v_add(a, b); /* a is 0 or greater than b */
-    const vf rest2 = v_add(v_select(v_eq(e, v_set(0.0f)), v_set(0.0f), v_sub(b, v_sub(sum, a))),
-                           rest);
-    const vf high = v_add(sum, rest2);
-    *low = v_sub(rest2, v_sub(high, sum));
+    const vf ab = v_add(a, b);
+    const vf ab_low = v_select(v_eq(e, v_set(0.0f)), v_set(0.0f), v_sub(b, v_sub(ab, a)));
+    const vf sum = v_add(ab, rest);
+    const vf sum_low = v_sub(rest, v_sub(sum, ab));
+    const vf s_lows = v_fma(s_low, v_fma(z, v_set(2.0f), v_set(2.0f)), rest_low);
+    const vf lows = v_add(v_fma(e, v_set(LN2_LO), s_lows), v_add(ab_low, sum_low));
+    const vf high = v_add(sum, lows);
+    *low = v_sub(lows, v_sub(high, sum));
     return high;
 }
 

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The template of the kernels that need no tile of their own: elementwise, reductions, pooling,
+ * depthwise and plain convolution. It is compiled once a CPU level with AI_LEVEL (avx2, ...) and the AI_SIMD_ macro. */
+#include "kernels.h"
+#include "simd.h"
+#include "vmath.h"
+
+#if AI_LANES != 16
+#error "one lane is ref's: see kernels/ref"
+#endif
+
+#define JOIN2(name, level)  ai_f32_##name##_##level
+#define JOIN(name, level)   JOIN2(name, level)
+#define KERNEL_NAME(name)   JOIN(name, AI_LEVEL)
+#define MINUS_INF           v_neg(V_INF)
+
+#define AI_VEC_ROW(op, layout, name) ai_kernel_fn KERNEL_NAME(name);
+#include "vec.def"
+#undef AI_VEC_ROW
+
+/* ---- Elementwise ---- */
+
+#define AI_VEC_UNARY(id, name)                                                                     \
+    void KERNEL_NAME(name)(const void *args)                                                       \
+    {                                                                                              \
+        const ai_unary_args *u = args;                                                             \
+        const vf alpha = v_set(u->alpha);                                                          \
+        const vf beta = v_set(u->beta);                                                            \
+        const int64_t full = u->count & ~(int64_t)15;                                              \
+        for (int64_t i = 0; i < full; i += 16)                                                     \
+            v_store(u->out + i, f_##name(v_load(u->in + i), alpha, beta));                         \
+        if (full < u->count) {                                                                     \
+            const int64_t n = u->count - full;                                                     \
+            v_store_n(u->out + full, f_##name(v_load_n(u->in + full, n), alpha, beta), n);         \
+        }                                                                                          \
+    }
+
+/* An operand of a binary kernel with step 0 is one vector of equal numbers. */
+#define AI_VEC_BINARY(id, name)                                                                    \
+    void KERNEL_NAME(name)(const void *args)                                                       \
+    {                                                                                              \
+        const ai_binary_args *o = args;                                                            \
+        if (o->count <= 0)                                                                         \
+            return;                                                                                \
+        const vf a0 = v_set(o->a[0]);                                                              \
+        const vf b0 = v_set(o->b[0]);                                                              \
+        const int64_t full = o->count & ~(int64_t)15;                                              \
+        for (int64_t i = 0; i < full; i += 16) {                                                   \
+            const vf a = o->a_step ? v_load(o->a + i) : a0;                                        \
+            const vf b = o->b_step ? v_load(o->b + i) : b0;                                        \
+            v_store(o->out + i, g_##name(a, b));                                                   \
+        }                                                                                          \
+        if (full < o->count) {                                                                     \
+            const int64_t n = o->count - full;                                                     \
+            const vf a = o->a_step ? v_load_n(o->a + full, n) : a0;                                \
+            const vf b = o->b_step ? v_load_n(o->b + full, n) : b0;                                \
+            v_store_n(o->out + full, g_##name(a, b), n);                                           \
+        }                                                                                          \
+    }
+
+#include "vec.def"
+#undef AI_VEC_UNARY
+#undef AI_VEC_BINARY
+
+/* ---- Reductions: a lane is one of the 16 partial results ---- */
+
+static float tree_sum(vf sum)
+{
+    float lane[16];
+    v_store(lane, sum);
+    for (int half = 8; half > 0; half /= 2)
+        for (int j = 0; j < half; j++)
+            lane[j] += lane[j + half];
+    return lane[0];
+}
+
+AI_INLINE vf add_plain(vf sum, vf x, vf offset)
+{
+    (void)offset;
+    return v_add(sum, x);
+}
+AI_INLINE vf add_abs(vf sum, vf x, vf offset)
+{
+    (void)offset;
+    return v_add(sum, v_abs(x));
+}
+AI_INLINE vf add_square(vf sum, vf x, vf offset)
+{
+    const vf d = v_sub(x, offset);
+    return v_fma(d, d, sum);
+}
+
+#define REDUCE(name, step)                                                                         \
+    void KERNEL_NAME(name)(const void *args)                                                       \
+    {                                                                                              \
+        const ai_reduce_args *r = args;                                                            \
+        const vf offset = v_set(r->offset);                                                        \
+        const int64_t full = r->count & ~(int64_t)15;                                              \
+        vf sum = v_set(0.0f);                                                                      \
+        for (int64_t i = 0; i < full; i += 16)                                                     \
+            sum = step(sum, v_load(r->in + i), offset);                                            \
+        if (full < r->count) {                                                                     \
+            const int64_t n = r->count - full;                                                     \
+            sum = v_select(m_first(n), step(sum, v_load_n(r->in + full, n), offset), sum);         \
+        }                                                                                          \
+        *r->result = tree_sum(sum);                                                                \
+    }
+
+REDUCE(reduce_sum, add_plain)
+REDUCE(reduce_sum_abs, add_abs)
+REDUCE(reduce_sum_square, add_square)
+
+void KERNEL_NAME(reduce_sum_exp)(const void *args)
+{
+    const ai_reduce_args *r = args;
+    const vf offset = v_set(r->offset);
+    const int64_t full = r->count & ~(int64_t)15;
+    vf sum = v_set(0.0f);
+    for (int64_t i = 0; i < full; i += 16) {
+        const vf e = v_exp(v_sub(v_load(r->in + i), offset));
+        if (r->out)
+            v_store(r->out + i, e);
+        sum = v_add(sum, e);
+    }
+    if (full < r->count) {
+        const int64_t n = r->count - full;
+        const vf e = v_exp(v_sub(v_load_n(r->in + full, n), offset));
+        if (r->out)
+            v_store_n(r->out + full, e, n);
+        sum = v_select(m_first(n), v_add(sum, e), sum);
+    }
+    *r->result = tree_sum(sum);
+}
+
+void KERNEL_NAME(reduce_max)(const void *args)
+{
+    const ai_reduce_args *r = args;
+    const int64_t full = r->count & ~(int64_t)15;
+    vf best = MINUS_INF;
+    for (int64_t i = 0; i < full; i += 16)
+        best = v_max(best, v_load(r->in + i));
+    if (full < r->count) {
+        const int64_t n = r->count - full;
+        best = v_select(m_first(n), v_max(best, v_load_n(r->in + full, n)), best);
+    }
+    float lane[32];
+    v_store(lane, best);
+    v_store(lane + 16, MINUS_INF); /* what the upper lanes meet: nothing reads the result */
+    for (int half = 8; half > 0; half /= 2)
+        v_store(lane, v_max(v_load(lane), v_load(lane + half)));
+    *r->result = lane[0];
+}
+
+/* ---- Pooling: a lane is a channel ---- */
+
+/* The taps [*begin, *end) of k that lie inside [0, size) when the first one is at `start`. */
+static void inside(int64_t start, int32_t size, int32_t dilation, int32_t k, int32_t *begin,
+                   int32_t *end)
+{
+    const int64_t first = start < 0 ? (-start + dilation - 1) / dilation : 0;
+    const int64_t last = start < size ? (size - 1 - start) / dilation + 1 : 0;
+    *begin = first < k ? (int32_t)first : k;
+    *end = last < k ? (int32_t)last : k;
+    if (*end < *begin)
+        *end = *begin;
+}
+
+/* How many taps lie inside the padded input: those before its end. */
+static int64_t padded_count(int64_t start, int32_t size, int32_t pad_end, int32_t dilation,
+                            int32_t k)
+{
+    const int64_t end = (int64_t)size + pad_end;
+    const int64_t count = start < end ? (end - 1 - start) / dilation + 1 : 0;
+    return count < k ? count : k;
+}
+
+/* The window of one output pixel: its first tap inside the input, and how many there are. */
+typedef struct window {
+    const float *in;
+    int64_t      row, col; /* of the first tap, inside or not */
+    int32_t      kh, kw;
+} window;
+
+static window place(const ai_pool_args *p, int32_t row, int32_t col)
+{
+    window w;
+    int32_t y0, y1, x0, x1;
+    w.row = (int64_t)row * p->stride_h - p->pad_top;
+    w.col = (int64_t)col * p->stride_w - p->pad_left;
+    inside(w.row, p->ih, p->dilation_h, p->kh, &y0, &y1);
+    inside(w.col, p->iw, p->dilation_w, p->kw, &x0, &x1);
+    w.kh = y1 - y0;
+    w.kw = x1 - x0;
+    w.in = p->in + (w.row + (int64_t)y0 * p->dilation_h) * p->in_row +
+           (w.col + (int64_t)x0 * p->dilation_w) * 16;
+    return w;
+}
+
+/* Folds all taps of a window into `acc` by `step`. */
+#define FOLD(p, w, acc, step)                                                                      \
+    for (int32_t y = 0; y < (w).kh; y++) {                                                         \
+        const float *tap = (w).in + (int64_t)y * (p)->dilation_h * (p)->in_row;                    \
+        for (int32_t x = 0; x < (w).kw; x++)                                                       \
+            (acc) = step(acc, v_load(tap + (int64_t)x * (p)->dilation_w * 16));                    \
+    }
+
+void KERNEL_NAME(max_pool)(const void *args)
+{
+    const ai_pool_args *p = args;
+    for (int32_t row = p->row_begin; row < p->row_end; row++)
+        for (int32_t col = 0; col < p->ow; col++) {
+            const window w = place(p, row, col);
+            vf best = MINUS_INF;
+            FOLD(p, w, best, v_max)
+            v_store(p->out + row * p->out_row + (int64_t)col * 16, best);
+        }
+}
+
+void KERNEL_NAME(average_pool)(const void *args)
+{
+    const ai_pool_args *p = args;
+    for (int32_t row = p->row_begin; row < p->row_end; row++)
+        for (int32_t col = 0; col < p->ow; col++) {
+            const window w = place(p, row, col);
+            int64_t count = (int64_t)w.kh * w.kw;
+            if (p->count_include_pad)
+                count = padded_count(w.row, p->ih, p->pad_bottom, p->dilation_h, p->kh) *
+                        padded_count(w.col, p->iw, p->pad_right, p->dilation_w, p->kw);
+            vf sum = v_set(0.0f);
+            FOLD(p, w, sum, v_add)
+            v_store(p->out + row * p->out_row + (int64_t)col * 16,
+                    v_mul(sum, v_set(1.0f / (float)count)));
+        }
+}
+
+void KERNEL_NAME(global_average_pool)(const void *args)
+{
+    const ai_pool_args *p = args;
+    vf sum = v_set(0.0f);
+    for (int32_t y = 0; y < p->ih; y++)
+        for (int32_t x = 0; x < p->iw; x++)
+            sum = v_add(sum, v_load(p->in + y * p->in_row + (int64_t)x * 16));
+    v_store(p->out, v_div(sum, v_set((float)((int64_t)p->ih * p->iw))));
+}
+
+/* ---- Depthwise convolution: a lane is a channel ---- */
+
+/* One row of output of one block of channels. */
+typedef struct depthwise_row {
+    const float *in;
+    const float *weights;
+    const float *residual; /* or NULL */
+    float       *out;
+    vf           bias;
+    int64_t      tap_row, tap_col, step; /* elements between taps below, beside; between pixels */
+} depthwise_row;
+
+AI_INLINE void depthwise_store(const ai_conv_args *c, const depthwise_row *r, int32_t col, vf sum)
+{
+    if (r->residual)
+        sum = v_add(sum, v_load(r->residual + (int64_t)col * 16));
+    v_store(r->out + (int64_t)col * 16, v_clamp(sum, v_set(c->lo), v_set(c->hi)));
+}
+
+static void depthwise_1(const ai_conv_args *c, const depthwise_row *r, int32_t col)
+{
+    const float *in = r->in + col * r->step;
+    const float *w = r->weights;
+    vf sum = r->bias;
+    for (int32_t y = 0; y < c->kh; y++)
+        for (int32_t x = 0; x < c->kw; x++, w += 16)
+            sum = v_fma(v_load(in + y * r->tap_row + x * r->tap_col), v_load(w), sum);
+    depthwise_store(c, r, col, sum);
+}
+
+/* Four pixels: their sums hide the latency of one another's, and share the loads of weights. */
+static void depthwise_4(const ai_conv_args *c, const depthwise_row *r, int32_t col)
+{
+    const float *in = r->in + col * r->step;
+    const float *w = r->weights;
+    vf sum0 = r->bias, sum1 = sum0, sum2 = sum0, sum3 = sum0;
+    for (int32_t y = 0; y < c->kh; y++)
+        for (int32_t x = 0; x < c->kw; x++, w += 16) {
+            const float *tap = in + y * r->tap_row + x * r->tap_col;
+            const vf weight = v_load(w);
+            sum0 = v_fma(v_load(tap), weight, sum0);
+            sum1 = v_fma(v_load(tap + r->step), weight, sum1);
+            sum2 = v_fma(v_load(tap + 2 * r->step), weight, sum2);
+            sum3 = v_fma(v_load(tap + 3 * r->step), weight, sum3);
+        }
+    depthwise_store(c, r, col, sum0);
+    depthwise_store(c, r, col + 1, sum1);
+    depthwise_store(c, r, col + 2, sum2);
+    depthwise_store(c, r, col + 3, sum3);
+}
+
+void KERNEL_NAME(conv_depthwise)(const void *args)
+{
+    const ai_conv_args *c = args;
+    depthwise_row r;
+    r.tap_row = c->dilation_h * c->in_row;
+    r.tap_col = (int64_t)c->dilation_w * 16;
+    r.step = (int64_t)c->stride_w * 16;
+    for (int32_t panel = c->panel_begin; panel < c->panel_end; panel++) {
+        r.weights = c->weights + panel * c->panel;
+        r.bias = c->bias ? v_load(c->bias + (int64_t)panel * 16) : v_set(0.0f);
+        for (int32_t row = c->row_begin; row < c->row_end; row++) {
+            r.in = c->in + panel * c->in_plane + (int64_t)row * c->stride_h * c->in_row;
+            r.out = c->out + panel * c->out_plane + row * c->out_row;
+            r.residual = c->residual
+                             ? c->residual + panel * c->residual_plane + row * c->residual_row
+                             : NULL;
+            int32_t col = 0;
+            for (; col + 4 <= c->ow; col += 4)
+                depthwise_4(c, &r, col);
+            for (; col < c->ow; col++)
+                depthwise_1(c, &r, col);
+        }
+    }
+}
+
+/* ---- Convolution on plain rows: a lane is an output column ---- */
+
+AI_INLINE vf load_step(const float *p, int64_t step, int64_t n)
+{
+    float lane[16] = {0};
+    for (int64_t i = 0; i < n; i++)
+        lane[i] = p[i * step];
+    return v_load(lane);
+}
+
+/* Stores 16 sums from column x on, or n of them. */
+AI_INLINE void plain_store(const ai_conv_plain_args *c, int64_t x, int64_t n, vf sum)
+{
+    if (c->residual)
+        sum = v_add(sum, n == 16 ? v_load(c->residual + x) : v_load_n(c->residual + x, n));
+    sum = v_clamp(sum, v_set(c->lo), v_set(c->hi));
+    if (n == 16)
+        v_store(c->out + x, sum);
+    else
+        v_store_n(c->out + x, sum, n);
+}
+
+/* Up to 16 columns from x on. */
+static void plain_16(const ai_conv_plain_args *c, int64_t x, int64_t n)
+{
+    const float *in = c->in + x * c->stride;
+    vf sum = v_set(c->bias);
+    if (c->stride == 1 && n == 16)
+        for (int64_t t = 0; t < c->tap_count; t++)
+            sum = v_fma(v_load(in + c->taps[t]), v_set(c->weights[t]), sum);
+    else if (c->stride == 1)
+        for (int64_t t = 0; t < c->tap_count; t++)
+            sum = v_fma(v_load_n(in + c->taps[t], n), v_set(c->weights[t]), sum);
+    else
+        for (int64_t t = 0; t < c->tap_count; t++)
+            sum = v_fma(load_step(in + c->taps[t], c->stride, n), v_set(c->weights[t]), sum);
+    plain_store(c, x, n, sum);
+}
+
+/* 64 columns: four sums hide the latency of one another's. */
+static void plain_64(const ai_conv_plain_args *c, int64_t x)
+{
+    vf sum0 = v_set(c->bias), sum1 = sum0, sum2 = sum0, sum3 = sum0;
+    for (int64_t t = 0; t < c->tap_count; t++) {
+        const float *in = c->in + x + c->taps[t];
+        const vf weight = v_set(c->weights[t]);
+        sum0 = v_fma(v_load(in), weight, sum0);
+        sum1 = v_fma(v_load(in + 16), weight, sum1);
+        sum2 = v_fma(v_load(in + 32), weight, sum2);
+        sum3 = v_fma(v_load(in + 48), weight, sum3);
+    }
+    plain_store(c, x, 16, sum0);
+    plain_store(c, x + 16, 16, sum1);
+    plain_store(c, x + 32, 16, sum2);
+    plain_store(c, x + 48, 16, sum3);
+}
+
+void KERNEL_NAME(conv_plain)(const void *args)
+{
+    const ai_conv_plain_args *c = args;
+    int64_t x = 0;
+    if (c->stride == 1)
+        for (; x + 64 <= c->columns; x += 64)
+            plain_64(c, x);
+    for (; x < c->columns; x += 16)
+        plain_16(c, x, c->columns - x < 16 ? c->columns - x : 16);
+}
