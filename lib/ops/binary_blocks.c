@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Two-operand arithmetic on images in blocks of 16 channels. An operand that broadcasts, or that is
+ * plain (a constant of one number a channel), is spread out to rows of the output in scratch. */
+#include <inttypes.h>
+
+#include "binary.h"
+
+/* The operand's dimensions in the place of N, C, H, W. */
+static void dims4(const ai_tensor *t, int64_t *dim)
+{
+    for (uint32_t i = 0; i < 4; i++)
+        dim[i] = i + t->rank < 4 ? 1 : t->dim[i + t->rank - 4];
+}
+
+/* Rows of the operand are used where they lie. */
+static bool is_direct(const ai_tensor *t, const ai_tensor *out)
+{
+    return t->layout == AI_LAYOUT_NCHW16C && t->dim[1] == out->dim[1] && t->dim[3] == out->dim[3];
+}
+
+ai_status ai_binary_blocks_check(ai_step *s, ai_error *err)
+{
+    const ai_tensor *out = s->out[0];
+
+    if (out->dim[3] > INT32_MAX)
+        return ai_fail_step(err, AI_E_SHAPE, s, "rows have %" PRId64 " pixels, at most 2^31-1",
+                            out->dim[3]);
+    s->scratch = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        const ai_tensor *t = s->in[i];
+        if (t->layout != AI_LAYOUT_PLAIN && t->layout != AI_LAYOUT_NCHW16C)
+            return ai_fail_step(err, AI_E_FORMAT, s, "input %u has layout %u, which is for weights",
+                                i, t->layout);
+        if (!is_direct(t, out))
+            s->scratch += out->dim[3] * 16 * (int64_t)sizeof(float);
+    }
+    s->work = ai_units(ai_tensor_count(out) == 0 ? 0 : ai_blocks(out));
+    return AI_OK;
+}
+
+/* Where element (n, c, h, w) of the operand lies. */
+static int64_t place(const ai_tensor *t, const int64_t *dim, int64_t n, int64_t c, int64_t h,
+                     int64_t w)
+{
+    if (t->layout == AI_LAYOUT_PLAIN)
+        return ((n * dim[1] + c) * dim[2] + h) * dim[3] + w;
+    return (n * ((dim[1] + 15) / 16) + c / 16) * t->plane + h * t->row + w * 16 + c % 16;
+}
+
+/* Row y of the output's block, from an operand that is not direct. */
+static void spread(const ai_tensor *t, const ai_tensor *out, int64_t n, int64_t block, int64_t y,
+                   float *row)
+{
+    int64_t dim[4];
+    dims4(t, dim);
+    if (dim[0] == 1)
+        n = 0;
+    if (dim[2] == 1)
+        y = 0;
+    for (int64_t lane = 0; lane < 16; lane++) {
+        int64_t c = block * 16 + lane;
+        bool is_real = c < out->dim[1];
+        if (dim[1] == 1)
+            c = 0;
+        for (int64_t w = 0; w < out->dim[3]; w++)
+            row[w * 16 + lane] =
+                is_real ? ((const float *)t->data)[place(t, dim, n, c, y, dim[3] == 1 ? 0 : w)] : 0;
+    }
+}
+
+static const float *direct_row(const ai_tensor *t, int64_t n, int64_t block, int64_t y)
+{
+    int64_t image = t->dim[0] == 1 ? 0 : n;
+    int64_t row = t->dim[2] == 1 ? 0 : y;
+    return (const float *)t->data + (image * ((t->dim[1] + 15) / 16) + block) * t->plane +
+           row * t->row;
+}
+
+void ai_binary_blocks_run(const ai_step *s, int64_t begin, int64_t end, void *scratch)
+{
+    const ai_tensor *out = s->out[0];
+    int64_t blocks = (out->dim[1] + 15) / 16;
+    int64_t columns = out->dim[3] * 16;
+    const float *row[2];
+    float *spread_row[2] = {scratch, is_direct(s->in[0], out) ? scratch : (float *)scratch + columns};
+    bool is_dense = ai_plane_is_dense(out);
+
+    for (int i = 0; i < 2; i++)
+        is_dense = is_dense && is_direct(s->in[i], out) && s->in[i]->dim[2] == out->dim[2] &&
+                   ai_plane_is_dense(s->in[i]);
+    for (int64_t plane = begin; plane < end; plane++) {
+        int64_t n = plane / blocks;
+        int64_t block = plane % blocks;
+        for (int64_t y = 0; y < (is_dense ? 1 : out->dim[2]); y++) {
+            for (int i = 0; i < 2; i++) {
+                const ai_tensor *t = s->in[i];
+                if (is_direct(t, out)) {
+                    row[i] = direct_row(t, n, block, y);
+                    continue;
+                }
+                if (y == 0 || (t->rank >= 2 && t->dim[t->rank - 2] != 1))
+                    spread(t, out, n, block, y, spread_row[i]);
+                row[i] = spread_row[i];
+            }
+            ai_binary_args args = {row[0],
+                                   row[1],
+                                   (float *)out->data + plane * out->plane + y * out->row,
+                                   columns * (is_dense ? out->dim[2] : 1),
+                                   1,
+                                   1};
+            s->kernel[0]->fn(&args);
+        }
+    }
+}
