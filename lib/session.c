@@ -250,7 +250,7 @@ ai_status ai_session_bytes(const ai_model *model, const ai_options *options, siz
                            ai_error *err)
 {
     ai_options o;
-    ai_session *s;
+    ai_session *s = NULL;
     ai_status status = take_options(&o, model, options, err);
     if (!status && !bytes)
         status = ai_fail(err, AI_E_ARGUMENT, "bytes is NULL");
@@ -291,7 +291,7 @@ static ai_status open_in_place(ai_session **session, const ai_model *model, cons
 static ai_status open_allocated(ai_session **session, const ai_model *model, const ai_options *o,
                                 ai_error *err)
 {
-    ai_session *notes;
+    ai_session *notes = NULL;
     ai_status status = plan_apart(&notes, model, o, err);
     if (status)
         return status;
