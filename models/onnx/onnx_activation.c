@@ -26,6 +26,8 @@ static const struct {
 void ai_lower_unary(ai_lower *l)
 {
     ai_unary_params p = {0};
+    if (l->row->op == AI_OP_HARD_SWISH)
+        p = (ai_unary_params){.alpha = 1.0f / 6, .beta = 0.5f}; /* fixed by its definition */
     for (size_t i = 0; i < sizeof unary / sizeof unary[0]; i++) {
         if (unary[i].op != l->row->op)
             continue;
