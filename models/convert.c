@@ -19,20 +19,20 @@
 enum { SELF_TEST_SEED = 1, WRITE_BYTES = 1 << 24, TRIES = 100 };
 
 typedef struct job {
-    const char        *in_path;
-    const char        *out_path;
+    const char *in_path;
+    const char *out_path;
     ai_convert_options options;
-    const void        *source;
-    size_t             source_bytes;
-    ai_onnx           *onnx;
-    ai_graph          *graph;
-    ai_resource_data  *resources;
-    uint32_t           resource_count;
-    ai_text            metadata;
-    char              *self_test;
-    void              *file;
-    size_t             file_bytes;
-    char              *temporary; /* path; a file lies there as long as this is not NULL */
+    const void *source;
+    size_t source_bytes;
+    ai_onnx *onnx;
+    ai_graph *graph;
+    ai_resource_data *resources;
+    uint32_t resource_count;
+    ai_text metadata;
+    char *self_test;
+    void *file;
+    size_t file_bytes;
+    char *temporary; /* path; a file lies there as long as this is not NULL */
 } job;
 
 static ai_status progress(const job *j, const char *part, uint64_t done, uint64_t total,
@@ -107,7 +107,7 @@ static const char *model_name(job *j)
         return ai_graph_string(j->graph, j->options.name, strlen(j->options.name));
     const char *file = last_part(j->in_path);
     const char *dot = strrchr(file, '.');
-    size_t      length = dot == NULL || dot == file ? strlen(file) : (size_t)(dot - file);
+    size_t length = dot == NULL || dot == file ? strlen(file) : (size_t)(dot - file);
     return ai_graph_string(j->graph, file, length);
 }
 
@@ -123,8 +123,8 @@ static ai_status import(job *j, ai_error *err)
     if (folder == NULL || j->graph == NULL)
         status = ai_fail(err, AI_E_MEMORY, "no memory for a graph");
     else
-        status = ai_onnx_import(&j->onnx, j->graph, j->source, j->source_bytes, folder,
-                                &j->options, err);
+        status = ai_onnx_import(&j->onnx, j->graph, j->source, j->source_bytes, folder, &j->options,
+                                err);
     free(folder);
     if (status != AI_OK)
         return status;
@@ -203,7 +203,7 @@ static ai_status list_resources(job *j, ai_error *err)
 
 typedef struct hook {
     const job *job;
-    uint32_t   step_count;
+    uint32_t step_count;
 } hook;
 
 static int32_t before_step(void *user, uint32_t step)
@@ -215,15 +215,15 @@ static int32_t before_step(void *user, uint32_t step)
 /* The file without a self-test is opened to make one. */
 static ai_status make_self_test(job *j, ai_error *err)
 {
-    void     *file = NULL;
-    size_t    bytes = 0;
+    void *file = NULL;
+    size_t bytes = 0;
     ai_model *model = NULL;
     ai_status status = ai_flat_write(j->graph, j->resources, j->resource_count, &file, &bytes, err);
     if (status == AI_OK)
         status = ai_model_view(&model, file, bytes, err);
     if (status == AI_OK) {
         ai_model_info info = AI_MODEL_INFO_INIT;
-        ai_call       call = AI_CALL_INIT;
+        ai_call call = AI_CALL_INIT;
         ai_model_describe(model, &info);
         hook h = {.job = j, .step_count = info.step_count};
         call.before_step = before_step;
@@ -248,8 +248,8 @@ static ai_status fail_write(const job *j, const char *what, ai_error *err)
 static int create_temporary(job *j)
 {
     size_t bytes = strlen(j->out_path) + 48;
-    char  *path = malloc(bytes);
-    int    file = -1;
+    char *path = malloc(bytes);
+    int file = -1;
     if (path == NULL)
         return -1;
     for (unsigned i = 0; i < TRIES && file < 0; i++) {
@@ -268,9 +268,9 @@ static int create_temporary(job *j)
 static ai_status write_all(const job *j, int file, ai_error *err)
 {
     const char *data = j->file;
-    size_t      done = 0;
+    size_t done = 0;
     while (done < j->file_bytes) {
-        size_t  part = j->file_bytes - done < WRITE_BYTES ? j->file_bytes - done : WRITE_BYTES;
+        size_t part = j->file_bytes - done < WRITE_BYTES ? j->file_bytes - done : WRITE_BYTES;
         ssize_t written = write(file, data + done, part);
         if (written < 0 && errno == EINTR)
             continue;
@@ -316,7 +316,7 @@ static ai_status check_temporary(const job *j, ai_error *err)
 static void sync_folder(const char *path)
 {
     char *folder = folder_of(path);
-    int   file = folder == NULL ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int file = folder == NULL ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (file >= 0) {
         (void)fsync(file);
         close(file);
@@ -346,8 +346,8 @@ static ai_status run(job *j, ai_error *err)
     if (status == AI_OK)
         status = make_self_test(j, err);
     if (status == AI_OK)
-        status = ai_flat_write(j->graph, j->resources, j->resource_count, &j->file, &j->file_bytes,
-                               err);
+        status =
+            ai_flat_write(j->graph, j->resources, j->resource_count, &j->file, &j->file_bytes, err);
     if (status == AI_OK)
         status = write_temporary(j, err);
     if (status == AI_OK)
@@ -378,7 +378,7 @@ ai_status ai_convert_file(const char *in_path, const char *out_path,
     if (in_path == NULL || out_path == NULL || out_path[0] == 0)
         return ai_fail(err, AI_E_ARGUMENT, "%s path is missing",
                        in_path == NULL ? "the source" : "the output");
-    job       j = {.in_path = in_path, .out_path = out_path};
+    job j = {.in_path = in_path, .out_path = out_path};
     ai_status status = copy_options(&j, options, err);
     if (status == AI_OK)
         status = run(&j, err);

@@ -14,20 +14,20 @@ enum { BLOCK_BYTES = 1 << 16, LARGE_BYTES = 1 << 13, ARENA_ALIGN = 16 };
 
 typedef struct block {
     struct block *next;
-    size_t        used;
-    size_t        bytes;
-    size_t        reserved; /* keeps what follows at a multiple of ARENA_ALIGN */
+    size_t used;
+    size_t bytes;
+    size_t reserved; /* keeps what follows at a multiple of ARENA_ALIGN */
 } block;
 
 /* What ai_graph.memory points to. */
 typedef struct arena {
-    block   *small; /* blocks of BLOCK_BYTES; the first has room */
-    block   *large; /* one allocation each */
+    block *small; /* blocks of BLOCK_BYTES; the first has room */
+    block *large; /* one allocation each */
     uint32_t value_capacity;
     uint32_t node_capacity;
     uint32_t input_capacity;
     uint32_t output_capacity;
-    bool     is_exhausted;
+    bool is_exhausted;
 } arena;
 
 ai_graph *ai_graph_new(void)
@@ -136,9 +136,9 @@ static bool grow(ai_graph *graph, void **list, size_t size, uint32_t count, uint
 {
     if (count < *capacity)
         return true;
-    arena   *memory = graph->memory;
+    arena *memory = graph->memory;
     uint32_t wanted = *capacity == 0 ? 64 : *capacity * 2;
-    void    *larger = wanted > INT32_MAX ? NULL : realloc(*list, wanted * size);
+    void *larger = wanted > INT32_MAX ? NULL : realloc(*list, wanted * size);
     if (larger == NULL) {
         memory->is_exhausted = true;
         return false;
@@ -151,9 +151,9 @@ static bool grow(ai_graph *graph, void **list, size_t size, uint32_t count, uint
 int32_t ai_graph_value(ai_graph *graph, const char *name, ai_type type)
 {
     arena *memory = graph->memory;
-    void  *values = graph->values;
-    bool   has_room = grow(graph, &values, sizeof(ai_value), graph->value_count,
-                           &memory->value_capacity);
+    void *values = graph->values;
+    bool has_room =
+        grow(graph, &values, sizeof(ai_value), graph->value_count, &memory->value_capacity);
     graph->values = values;
     if (!has_room)
         return AI_NO_VALUE;
@@ -193,9 +193,9 @@ int32_t ai_graph_add(ai_graph *graph, const char *name, uint16_t op, const void 
                      const int32_t *outputs, uint32_t output_count)
 {
     arena *memory = graph->memory;
-    void  *nodes = graph->nodes;
-    bool   has_room = grow(graph, &nodes, sizeof(ai_graph_node), graph->node_count,
-                           &memory->node_capacity);
+    void *nodes = graph->nodes;
+    bool has_room =
+        grow(graph, &nodes, sizeof(ai_graph_node), graph->node_count, &memory->node_capacity);
     graph->nodes = nodes;
     if (!has_room)
         return AI_NO_NODE;
@@ -221,9 +221,9 @@ int32_t ai_graph_add(ai_graph *graph, const char *name, uint16_t op, const void 
 void ai_graph_input(ai_graph *graph, int32_t value)
 {
     arena *memory = graph->memory;
-    void  *list = graph->inputs;
-    bool   has_room = value >= 0 && grow(graph, &list, sizeof *graph->inputs, graph->input_count,
-                                         &memory->input_capacity);
+    void *list = graph->inputs;
+    bool has_room = value >= 0 && grow(graph, &list, sizeof *graph->inputs, graph->input_count,
+                                       &memory->input_capacity);
     graph->inputs = list;
     if (!has_room)
         return;
@@ -234,9 +234,9 @@ void ai_graph_input(ai_graph *graph, int32_t value)
 void ai_graph_output(ai_graph *graph, int32_t value)
 {
     arena *memory = graph->memory;
-    void  *list = graph->outputs;
-    bool   has_room = value >= 0 && grow(graph, &list, sizeof *graph->outputs, graph->output_count,
-                                         &memory->output_capacity);
+    void *list = graph->outputs;
+    bool has_room = value >= 0 && grow(graph, &list, sizeof *graph->outputs, graph->output_count,
+                                       &memory->output_capacity);
     graph->outputs = list;
     if (has_room)
         graph->outputs[graph->output_count++] = value;

@@ -10,10 +10,10 @@
 
 /* A model of the graph, open for reading shapes. */
 typedef struct probe {
-    void     *file;
+    void *file;
     ai_model *model;
-    int32_t  *values; /* of each output of the model */
-    uint32_t  count;
+    int32_t *values; /* of each output of the model */
+    uint32_t count;
 } probe;
 
 /* Values that nodes write, PLAIN, each once: the core hands out nothing else. */
@@ -57,7 +57,7 @@ static ai_status open_probe(const ai_graph *graph, probe *p, ai_error *err)
 
 static ai_status read_shapes(ai_graph *graph, const probe *p, ai_error *err)
 {
-    ai_options  options = AI_OPTIONS_INIT;
+    ai_options options = AI_OPTIONS_INIT;
     ai_session *session = NULL;
     options.threads = 1;
     options.cpu = AI_CPU_REF;
@@ -108,7 +108,7 @@ static uint32_t other_shapes(const ai_graph *graph, ai_shape *shapes)
 static void mark_varying(ai_graph *graph, const probe *p, const ai_session *session)
 {
     for (uint32_t i = 0; i < p->count; i++) {
-        ai_value      *value = &graph->values[p->values[i]];
+        ai_value *value = &graph->values[p->values[i]];
         ai_tensor_info info = AI_TENSOR_INFO_INIT;
         value->varies = every_dim(value);
         if (session == NULL || ai_session_output(session, i, &info) != AI_OK ||
@@ -146,7 +146,7 @@ static ai_status find_varying(ai_graph *graph, const probe *p, ai_error *err)
 
 ai_status ai_graph_infer(ai_graph *graph, ai_error *err)
 {
-    probe     p = {0};
+    probe p = {0};
     ai_status status = open_probe(graph, &p, err);
     if (status == AI_OK)
         status = read_shapes(graph, &p, err);

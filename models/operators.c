@@ -3,7 +3,7 @@
  * under a name of its own beside the core's (see meson.build). */
 #include "core.h"
 
-#define AI_OP(number, id, name, params, min_in, max_in, min_out, max_out, op) \
+#define AI_OP(number, id, name, params, min_in, max_in, min_out, max_out, op)                      \
     {number, (uint16_t)sizeof(params), min_in, max_in, min_out, max_out, name, NULL},
 static const ai_op_row rows[] = {
 #include "ops.def"

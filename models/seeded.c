@@ -44,7 +44,7 @@ static uint16_t to_f16(float x)
     uint32_t bits = float_bits(x);
     uint32_t sign = bits >> 16 & 0x8000u;
     uint32_t magnitude = bits & 0x7fffffffu;
-    int32_t  exponent = (int32_t)(magnitude >> 23) - 127;
+    int32_t exponent = (int32_t)(magnitude >> 23) - 127;
     if (exponent >= -14)
         return (uint16_t)(sign | (round_bits(magnitude, 13) - ((127 - 15) << 10)));
     if (exponent < -25)
@@ -85,9 +85,9 @@ static void fill_integers(size_t size, void *data, int64_t count, uint64_t *stat
 
 static void fill(const ai_tensor_info *info, void *data, uint64_t *state)
 {
-    size_t  size = ai_type_bytes(info->type);
+    size_t size = ai_type_bytes(info->type);
     int64_t count = (int64_t)(info->bytes / size);
-    bool    is_real = info->type == AI_F32 || info->type == AI_F16 || info->type == AI_BF16 ||
+    bool is_real = info->type == AI_F32 || info->type == AI_F16 || info->type == AI_BF16 ||
                    info->type == AI_F64;
     if (is_real)
         fill_small(info->type, data, count, state);
@@ -122,7 +122,7 @@ static ai_status total_bytes(const ai_seeded *run, uint64_t *total)
 
 static void bind(ai_seeded *run, uint64_t seed)
 {
-    char    *at = run->memory;
+    char *at = run->memory;
     uint64_t state = seed;
     for (uint32_t i = 0; i < run->input_count; i++) {
         ai_tensor_info info = AI_TENSOR_INFO_INIT;
@@ -141,7 +141,7 @@ static void bind(ai_seeded *run, uint64_t seed)
 
 static ai_status allocate(ai_seeded *run, ai_error *err)
 {
-    uint64_t  total = 0;
+    uint64_t total = 0;
     ai_status status = total_bytes(run, &total);
     if (status != AI_OK)
         return ai_fail(err, status, "the session does not describe its tensors");
@@ -160,7 +160,7 @@ ai_status ai_seeded_open(ai_seeded *run, const ai_model *model, const ai_options
                          uint64_t seed, ai_error *err)
 {
     ai_model_info info = AI_MODEL_INFO_INIT;
-    ai_status     status = ai_model_describe(model, &info);
+    ai_status status = ai_model_describe(model, &info);
     if (status != AI_OK)
         return ai_fail(err, status, "the model does not describe itself");
     *run = (ai_seeded){.input_count = info.input_count, .output_count = info.output_count};
@@ -210,10 +210,13 @@ uint32_t ai_seeded_levels(uint32_t cpu, uint32_t *masks)
 const char *ai_seeded_level_name(uint32_t mask)
 {
     static const struct {
-        uint32_t    bit;
+        uint32_t bit;
         const char *name;
-    } levels[] = {{AI_CPU_DOTPROD, "dotprod"}, {AI_CPU_NEON, "neon"}, {AI_CPU_VNNI, "vnni"},
-                  {AI_CPU_AVX512, "avx512"},   {AI_CPU_AVX2, "avx2"}};
+    } levels[] = {{AI_CPU_DOTPROD, "dotprod"},
+                  {AI_CPU_NEON, "neon"},
+                  {AI_CPU_VNNI, "vnni"},
+                  {AI_CPU_AVX512, "avx512"},
+                  {AI_CPU_AVX2, "avx2"}};
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
         if ((mask & levels[i].bit) != 0)
             return levels[i].name;

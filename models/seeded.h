@@ -7,11 +7,11 @@
 
 typedef struct ai_seeded {
     ai_session *session;
-    void       *memory;
-    ai_view    *inputs;
-    ai_buffer  *outputs; /* after the run, `bytes` are those of the true shape */
-    uint32_t    input_count;
-    uint32_t    output_count;
+    void *memory;
+    ai_view *inputs;
+    ai_buffer *outputs; /* after the run, `bytes` are those of the true shape */
+    uint32_t input_count;
+    uint32_t output_count;
 } ai_seeded;
 
 /* Opens a session with `options` and draws its inputs. On failure nothing is left to close. */

@@ -2,7 +2,8 @@
  * The self-test of a file: what the reference computed for a seed, compared to the bit.
  *
  * The resource "self-test" is JSON:
- * {"seed":1,"outputs":[{"name":"prob","sha256":"<64 digits>"}, ...]}, outputs in the model's order. */
+ * {"seed":1,"outputs":[{"name":"prob","sha256":"<64 digits>"}, ...]}, outputs in the model's order.
+ */
 #include "ai_convert.h"
 
 #include <stdbool.h>
@@ -20,7 +21,7 @@ ai_status ai_self_test_make(const ai_model *model, uint64_t seed, const ai_call 
                             ai_error *err)
 {
     ai_options options = AI_OPTIONS_INIT;
-    ai_seeded  run;
+    ai_seeded run;
     options.cpu = AI_CPU_REF;
     options.threads = 1;
     ai_status status = ai_seeded_open(&run, model, &options, seed, err);
@@ -31,7 +32,7 @@ ai_status ai_self_test_make(const ai_model *model, uint64_t seed, const ai_call 
     ai_text_add(&text, "{\"seed\":%llu,\"outputs\":[", (unsigned long long)seed);
     for (uint32_t i = 0; i < run.output_count && status == AI_OK; i++) {
         ai_tensor_info info = AI_TENSOR_INFO_INIT;
-        uint8_t        digest[DIGEST_BYTES];
+        uint8_t digest[DIGEST_BYTES];
         ai_model_output(model, i, &info);
         ai_sha256_of(run.outputs[i].data, run.outputs[i].bytes, digest);
         ai_text_add(&text, "%s{\"name\":", i > 0 ? "," : "");
@@ -59,8 +60,8 @@ typedef struct expected {
     uint8_t (*digests)[DIGEST_BYTES];
 } expected;
 
-/* The byte after the next `key`, or NULL. A quote inside a JSON string follows a backslash, so a key
- * with its quotes and colon is never part of a name. */
+/* The byte after the next `key`, or NULL. A quote inside a JSON string follows a backslash, so a
+ * key with its quotes and colon is never part of a name. */
 static const char *find_after(const char *at, const char *end, const char *key)
 {
     size_t length = strlen(key);
@@ -114,8 +115,9 @@ static ai_status parse(const ai_resource *resource, uint32_t outputs, expected *
         return ai_fail(err, AI_E_FORMAT, "the self-test has no seed");
     while ((at = find_after(at, end, "\"sha256\":\"")) != NULL) {
         if (want->count == outputs)
-            return ai_fail(err, AI_E_FORMAT, "the self-test has over %u digests, the model %u outputs",
-                           outputs, outputs);
+            return ai_fail(err, AI_E_FORMAT,
+                           "the self-test has over %u digests, the model %u outputs", outputs,
+                           outputs);
         if (!read_digest(at, end, want->digests[want->count]))
             return ai_fail(err, AI_E_FORMAT, "digest %u of the self-test is not 64 hex digits",
                            want->count);
@@ -175,7 +177,7 @@ static ai_status report(const ai_seeded *run, const ai_seeded *ref, uint32_t ind
     ai_session_output(run->session, index, &info);
     const uint8_t *got = run->outputs[index].data;
     const uint8_t *want = ref->outputs[index].data;
-    size_t         size = ai_type_bytes(info.type);
+    size_t size = ai_type_bytes(info.type);
     if (run->outputs[index].bytes != ref->outputs[index].bytes)
         return ai_fail(err, AI_E_INTERNAL, "output '%s' has %zu bytes at level %s, %zu at ref",
                        info.name, run->outputs[index].bytes, level, ref->outputs[index].bytes);
@@ -194,7 +196,7 @@ static ai_status explain(const ai_model *model, const expected *want, const ai_s
                          uint32_t index, const char *level, ai_error *err)
 {
     ai_options options = AI_OPTIONS_INIT;
-    ai_seeded  ref;
+    ai_seeded ref;
     options.cpu = AI_CPU_REF;
     options.threads = 1;
     ai_status status = ai_seeded_open(&ref, model, &options, want->seed, err);
@@ -211,7 +213,7 @@ static ai_status test_level(const ai_model *model, const expected *want, uint32_
                             uint32_t threads, ai_error *err)
 {
     ai_options options = AI_OPTIONS_INIT;
-    ai_seeded  run;
+    ai_seeded run;
     options.cpu = mask;
     options.threads = threads;
     ai_status status = ai_seeded_open(&run, model, &options, want->seed, err);
@@ -231,8 +233,8 @@ static ai_status test_level(const ai_model *model, const expected *want, uint32_
 static ai_status test_levels(const ai_model *model, const expected *want, uint32_t cpu,
                              uint32_t threads, ai_error *err)
 {
-    uint32_t  masks[32];
-    uint32_t  count = ai_seeded_levels(cpu, masks);
+    uint32_t masks[32];
+    uint32_t count = ai_seeded_levels(cpu, masks);
     ai_status status = AI_OK;
     if (count == 0)
         return ai_fail(err, AI_E_UNSUPPORTED,
@@ -248,8 +250,8 @@ ai_status ai_self_test(const ai_model *model, uint32_t cpu, uint32_t threads, ai
     if (model == NULL)
         return ai_fail(err, AI_E_ARGUMENT, "model is NULL");
     ai_model_info info = AI_MODEL_INFO_INIT;
-    ai_resource   resource = AI_RESOURCE_INIT;
-    ai_status     status = ai_model_describe(model, &info);
+    ai_resource resource = AI_RESOURCE_INIT;
+    ai_status status = ai_model_describe(model, &info);
     if (status != AI_OK)
         return ai_fail(err, status, "the model does not describe itself");
     status = find_resource(model, &info, &resource, err);

@@ -15,7 +15,7 @@ static bool reserve(ai_text *text, size_t more)
     if (text->bytes + more + 1 <= text->capacity)
         return true;
     size_t capacity = 2 * (text->bytes + more) + 256;
-    char  *larger = realloc(text->data, capacity);
+    char *larger = realloc(text->data, capacity);
     if (larger == NULL) {
         text->is_exhausted = true;
         return false;
@@ -45,7 +45,7 @@ static size_t sequence_bytes(const unsigned char *s)
 {
     if (s[0] < 0x80)
         return 1;
-    size_t        bytes = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    size_t bytes = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
     unsigned char least = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
     unsigned char most = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
     if (s[0] < 0xc2 || s[0] > 0xf4 || s[1] < least || s[1] > most)

@@ -7,10 +7,10 @@
 #include <stddef.h>
 
 typedef struct ai_text {
-    char  *data; /* freed by the caller; ends in a zero byte once something was added */
+    char *data; /* freed by the caller; ends in a zero byte once something was added */
     size_t bytes;
     size_t capacity;
-    bool   is_exhausted; /* memory ran out: what follows was left out */
+    bool is_exhausted; /* memory ran out: what follows was left out */
 } ai_text;
 
 void ai_text_add(ai_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -16,25 +16,25 @@ enum { SHAPE_CONSTANT_BYTES = 4096, FIXED_SECTIONS = 6 };
 /* A section that grows while it is filled. */
 typedef struct part {
     uint8_t *data;
-    size_t   bytes;
-    size_t   capacity;
+    size_t bytes;
+    size_t capacity;
 } part;
 
 typedef struct writer {
     const ai_graph *graph;
-    uint32_t       *tensor; /* of each value: its index in the file, or AI_FILE_NONE */
-    bool           *is_output;
-    uint32_t        tensor_count;
-    uint32_t       *constants; /* values, in the order of their use */
-    uint32_t        constant_count;
-    uint64_t        weight_bytes;
-    part            strings;
-    part            tensors;
-    part            steps;
-    part            indices;
-    part            parameters;
-    bool            is_exhausted;
-    bool            is_for_shapes;
+    uint32_t *tensor; /* of each value: its index in the file, or AI_FILE_NONE */
+    bool *is_output;
+    uint32_t tensor_count;
+    uint32_t *constants; /* values, in the order of their use */
+    uint32_t constant_count;
+    uint64_t weight_bytes;
+    part strings;
+    part tensors;
+    part steps;
+    part indices;
+    part parameters;
+    bool is_exhausted;
+    bool is_for_shapes;
 } writer;
 
 /* Appends bytes at a multiple of `align`; where they begin. data NULL: zeros. */
@@ -46,7 +46,7 @@ static uint32_t append(writer *w, part *to, const void *data, size_t bytes, size
         return 0;
     }
     if (begin + bytes > to->capacity) {
-        size_t   capacity = 2 * (begin + bytes) + 1024;
+        size_t capacity = 2 * (begin + bytes) + 1024;
         uint8_t *larger = realloc(to->data, capacity);
         if (larger == NULL) {
             w->is_exhausted = true;
@@ -111,12 +111,12 @@ static void number_values(writer *w)
 static void write_tensor(writer *w, uint32_t index, uint64_t weight_offset)
 {
     const ai_value *value = &w->graph->values[index];
-    bool            is_constant = value->data != NULL;
-    ai_file_tensor  tensor = {.name = append_string(w, value->name),
-                              .type = (uint8_t)value->type,
-                              .kind = AI_TENSOR_VALUE,
-                              .layout = value->layout,
-                              .varies = value->is_input ? value->varies : 0};
+    bool is_constant = value->data != NULL;
+    ai_file_tensor tensor = {.name = append_string(w, value->name),
+                             .type = (uint8_t)value->type,
+                             .kind = AI_TENSOR_VALUE,
+                             .layout = value->layout,
+                             .varies = value->is_input ? value->varies : 0};
     if (is_constant)
         tensor.kind = AI_TENSOR_CONSTANT;
     else if (value->is_input)
@@ -187,7 +187,7 @@ static void write_weights(const writer *w, uint8_t *to)
     uint64_t at = 0;
     for (uint32_t i = 0; i < w->constant_count; i++) {
         const ai_value *value = &w->graph->values[w->constants[i]];
-        uint64_t        begin = aligned(at, AI_FILE_ALIGN);
+        uint64_t begin = aligned(at, AI_FILE_ALIGN);
         if (!w->is_for_shapes || value->bytes <= SHAPE_CONSTANT_BYTES) {
             memset(to + at, 0, begin - at);
             if (value->bytes > 0)
@@ -199,10 +199,10 @@ static void write_weights(const writer *w, uint8_t *to)
 
 /* Everything but the header's fixed fields: which bytes go where. */
 typedef struct layout {
-    ai_file_header   header;
+    ai_file_header header;
     ai_file_section *sections;
-    const void     **data; /* of each section; NULL: the weights, or no bytes */
-    size_t           head_bytes;
+    const void **data; /* of each section; NULL: the weights, or no bytes */
+    size_t head_bytes;
 } layout;
 
 static void place(layout *l, uint32_t kind, uint32_t name, const void *data, uint64_t bytes)
@@ -210,10 +210,8 @@ static void place(layout *l, uint32_t kind, uint32_t name, const void *data, uin
     uint64_t align = kind == AI_SECTION_WEIGHTS ? AI_FILE_WEIGHT_ALIGN : AI_FILE_ALIGN;
     uint32_t index = l->header.section_count++;
     l->data[index] = data;
-    l->sections[index] = (ai_file_section){.kind = kind,
-                                           .name = name,
-                                           .offset = aligned(l->header.file_bytes, align),
-                                           .bytes = bytes};
+    l->sections[index] = (ai_file_section){
+        .kind = kind, .name = name, .offset = aligned(l->header.file_bytes, align), .bytes = bytes};
     l->header.file_bytes = l->sections[index].offset + bytes;
 }
 
@@ -237,7 +235,7 @@ static ai_status fill_file(const writer *w, layout *l, void **file, size_t *byte
 {
     uint32_t count = l->header.section_count;
     uint64_t total = l->header.file_bytes;
-    void    *block = NULL;
+    void *block = NULL;
     if (total > SIZE_MAX / 2 || posix_memalign(&block, AI_FILE_WEIGHT_ALIGN, total) != 0)
         return ai_fail(err, AI_E_MEMORY, "no memory for a file of %llu bytes",
                        (unsigned long long)total);
@@ -255,14 +253,14 @@ static ai_status fill_file(const writer *w, layout *l, void **file, size_t *byte
     memcpy(to, &l->header, sizeof l->header);
     memcpy(to + sizeof l->header, l->sections, count * sizeof *l->sections);
     ai_sha256_of(to, sizeof l->header + count * sizeof *l->sections,
-              to + offsetof(ai_file_header, digest));
+                 to + offsetof(ai_file_header, digest));
     *file = block;
     *bytes = (size_t)total;
     return AI_OK;
 }
 
-static ai_status assemble(writer *w, const ai_resource_data *resources, uint32_t count,
-                          layout *l, uint32_t *names, void **file, size_t *bytes, ai_error *err)
+static ai_status assemble(writer *w, const ai_resource_data *resources, uint32_t count, layout *l,
+                          uint32_t *names, void **file, size_t *bytes, ai_error *err)
 {
     const ai_graph *graph = w->graph;
     append(w, &w->strings, "", 1, 1);
@@ -274,8 +272,8 @@ static ai_status assemble(writer *w, const ai_resource_data *resources, uint32_t
     memcpy(l->header.magic, AI_FILE_MAGIC, sizeof l->header.magic);
     l->header.version = AI_FILE_VERSION;
     l->header.name = append_string(w, graph->name);
-    l->header.inputs = (ai_file_list){append_operands(w, graph->inputs, graph->input_count),
-                                      graph->input_count};
+    l->header.inputs =
+        (ai_file_list){append_operands(w, graph->inputs, graph->input_count), graph->input_count};
     l->header.outputs = (ai_file_list){append_operands(w, graph->outputs, graph->output_count),
                                        graph->output_count};
     ai_status status = write_steps(w, err);
@@ -287,8 +285,7 @@ static ai_status assemble(writer *w, const ai_resource_data *resources, uint32_t
     for (uint32_t i = 0; i < count; i++)
         names[i] = append_string(w, resources[i].name);
     if (w->is_exhausted)
-        return ai_fail(err, AI_E_MEMORY, "no memory for the tables of %u nodes",
-                       graph->node_count);
+        return ai_fail(err, AI_E_MEMORY, "no memory for the tables of %u nodes", graph->node_count);
     place_all(w, l, resources, count, names);
     return fill_file(w, l, file, bytes, err);
 }
@@ -300,8 +297,8 @@ static ai_status write_graph(const ai_graph *graph, bool is_for_shapes,
     if (count > AI_FILE_MAX_SECTIONS - FIXED_SECTIONS)
         return ai_fail(err, AI_E_ARGUMENT, "%u resources, at most %d fit", count,
                        AI_FILE_MAX_SECTIONS - FIXED_SECTIONS);
-    writer    w = {.graph = graph, .is_for_shapes = is_for_shapes};
-    layout    l = {0};
+    writer w = {.graph = graph, .is_for_shapes = is_for_shapes};
+    layout l = {0};
     uint32_t *names = calloc(count + 1, sizeof *names);
     w.tensor = calloc((size_t)graph->value_count + 1, sizeof *w.tensor);
     w.is_output = calloc((size_t)graph->value_count + 1, sizeof *w.is_output);

@@ -8,12 +8,12 @@
 
 /* One node as a model of its own. */
 typedef struct mini {
-    ai_graph   *graph;
-    void       *file;
-    ai_model   *model;
+    ai_graph *graph;
+    void *file;
+    ai_model *model;
     ai_session *session;
-    ai_buffer  *outputs;
-    uint32_t    output_count;
+    ai_buffer *outputs;
+    uint32_t output_count;
 } mini;
 
 static bool is_graph_output(const ai_graph *graph, int32_t value)
@@ -28,8 +28,7 @@ static bool is_graph_output(const ai_graph *graph, int32_t value)
 /* Training draws a mask: it is for the run to draw it. */
 static bool is_random(const ai_graph *graph, const ai_graph_node *node)
 {
-    const ai_value *training =
-        node->op == AI_OP_DROPOUT ? ai_pass_input(graph, node, 2) : NULL;
+    const ai_value *training = node->op == AI_OP_DROPOUT ? ai_pass_input(graph, node, 2) : NULL;
     return training != NULL &&
            (training->data == NULL || training->bytes != 1 || *(const char *)training->data != 0);
 }
@@ -80,13 +79,13 @@ static ai_status set_constant(ai_graph *graph, uint32_t index, uint32_t i, const
         return ai_fail(err, AI_E_UNSUPPORTED,
                        "node '%s' has constant inputs, several outputs, and is an output itself",
                        node->name);
-    ai_value       value = graph->values[output];
-    const char    *name = ai_graph_format(graph, "%s/folded", value.name);
-    int32_t        constant = ai_graph_constant(graph, name, value.type, value.rank, value.dim,
-                                                data, bytes);
+    ai_value value = graph->values[output];
+    const char *name = ai_graph_format(graph, "%s/folded", value.name);
+    int32_t constant =
+        ai_graph_constant(graph, name, value.type, value.rank, value.dim, data, bytes);
     ai_none_params none = {0};
-    int32_t        copy = ai_graph_add(graph, node->name, AI_OP_IDENTITY, &none, sizeof none,
-                                       &constant, 1, &output, 1);
+    int32_t copy = ai_graph_add(graph, node->name, AI_OP_IDENTITY, &none, sizeof none, &constant, 1,
+                                &output, 1);
     if (copy < 0)
         return ai_graph_status(graph, err);
     graph->nodes[index] = graph->nodes[copy];
@@ -136,7 +135,7 @@ static ai_status build(mini *m, const ai_graph *graph, const ai_graph_node *node
 
 static ai_status open_mini(mini *m, ai_error *err)
 {
-    size_t     bytes = 0;
+    size_t bytes = 0;
     ai_options options = AI_OPTIONS_INIT;
     options.threads = 1;
     ai_status status = ai_flat_write(m->graph, NULL, 0, &m->file, &bytes, err);
@@ -178,14 +177,14 @@ static ai_status take_outputs(mini *m, ai_graph *graph, uint32_t index, bool *ha
                               ai_error *err)
 {
     ai_status status = AI_OK;
-    uint32_t  next = 0;
-    uint32_t  count = graph->nodes[index].output_count;
+    uint32_t next = 0;
+    uint32_t count = graph->nodes[index].output_count;
     for (uint32_t i = 0; i < count && status == AI_OK; i++) {
         int32_t output = graph->nodes[index].outputs[i];
         if (output < 0)
             continue;
         ai_tensor_info info = AI_TENSOR_INFO_INIT;
-        ai_value      *value = &graph->values[output];
+        ai_value *value = &graph->values[output];
         ai_session_output(m->session, next, &info);
         value->type = info.type;
         value->rank = info.rank;
@@ -224,10 +223,10 @@ static int64_t bounded(int64_t position, int64_t rank)
 
 static ai_status fold_shape(ai_graph *graph, uint32_t index, bool *has_copy, ai_error *err)
 {
-    const ai_graph_node  *node = &graph->nodes[index];
+    const ai_graph_node *node = &graph->nodes[index];
     const ai_axis_params *p = node->params;
-    const ai_value       *x = ai_pass_input(graph, node, 0);
-    int64_t              *data = ai_graph_alloc(graph, sizeof x->dim);
+    const ai_value *x = ai_pass_input(graph, node, 0);
+    int64_t *data = ai_graph_alloc(graph, sizeof x->dim);
     if (data == NULL)
         return ai_graph_status(graph, err);
     uint64_t count = 1;
@@ -244,8 +243,8 @@ static ai_status fold_shape(ai_graph *graph, uint32_t index, bool *has_copy, ai_
 static ai_status fold_node(ai_graph *graph, uint32_t index, ai_error *err)
 {
     const ai_graph_node *node = &graph->nodes[index];
-    bool                 has_copy = false;
-    ai_status            status;
+    bool has_copy = false;
+    ai_status status;
     if (is_fixed_shape(graph, node)) {
         status = fold_shape(graph, index, &has_copy, err);
     } else if (is_view(node->op)) {
@@ -262,10 +261,10 @@ static ai_status fold_node(ai_graph *graph, uint32_t index, ai_error *err)
 ai_status ai_pass_fold(ai_graph *graph, ai_error *err)
 {
     ai_status status = ai_pass_need_shapes(graph, err);
-    uint32_t  count = graph->node_count;
+    uint32_t count = graph->node_count;
     for (uint32_t i = 0; i < count && status == AI_OK; i++) {
         const ai_graph_node *node = &graph->nodes[i];
-        bool                 is_copy = node->op == AI_OP_IDENTITY && !node->is_dead &&
+        bool is_copy = node->op == AI_OP_IDENTITY && !node->is_dead &&
                        is_graph_output(graph, node->outputs[0]);
         if (!node->is_dead && !is_copy && is_foldable(graph, node))
             status = fold_node(graph, i, err);

@@ -11,14 +11,14 @@ static bool fold_b(ai_graph *graph, ai_graph_node *node)
     const ai_value *b = ai_pass_input(graph, node, 1);
     if (p->trans_b == 0 && p->alpha == 1.0f)
         return true;
-    int64_t      k = b->dim[p->trans_b != 0 ? 1 : 0];
-    int64_t      n = b->dim[p->trans_b != 0 ? 0 : 1];
-    int64_t      row = p->trans_b != 0 ? 1 : n;
-    int64_t      column = p->trans_b != 0 ? k : 1;
+    int64_t k = b->dim[p->trans_b != 0 ? 1 : 0];
+    int64_t n = b->dim[p->trans_b != 0 ? 0 : 1];
+    int64_t row = p->trans_b != 0 ? 1 : n;
+    int64_t column = p->trans_b != 0 ? k : 1;
     const float *from = b->data;
-    int32_t      index = AI_NO_VALUE;
-    const char  *name = b->name;
-    float       *to = ai_pass_new_f32(graph, name, 2, (int64_t[2]){k, n}, &index);
+    int32_t index = AI_NO_VALUE;
+    const char *name = b->name;
+    float *to = ai_pass_new_f32(graph, name, 2, (int64_t[2]){k, n}, &index);
     if (to == NULL)
         return false;
     for (int64_t i = 0; i < k; i++) {
@@ -35,16 +35,16 @@ static bool fold_c(ai_graph *graph, ai_graph_node *node, int64_t n)
 {
     ai_gemm_params *p = node->params;
     const ai_value *c = ai_pass_input(graph, node, 2);
-    bool            is_row = c->rank < 2 || c->dim[0] == 1;
-    int64_t         columns = c->rank == 0 ? 1 : c->dim[c->rank - 1];
+    bool is_row = c->rank < 2 || c->dim[0] == 1;
+    int64_t columns = c->rank == 0 ? 1 : c->dim[c->rank - 1];
     if (p->beta == 1.0f && (!is_row || (c->rank == 1 && columns == n)))
         return true;
-    int64_t      dim[2] = {is_row ? n : c->dim[0], columns};
-    uint32_t     rank = is_row ? 1 : 2;
-    int64_t      count = is_row ? n : dim[0] * dim[1];
+    int64_t dim[2] = {is_row ? n : c->dim[0], columns};
+    uint32_t rank = is_row ? 1 : 2;
+    int64_t count = is_row ? n : dim[0] * dim[1];
     const float *from = c->data;
-    int32_t      index = AI_NO_VALUE;
-    float       *to = ai_pass_new_f32(graph, c->name, rank, dim, &index);
+    int32_t index = AI_NO_VALUE;
+    float *to = ai_pass_new_f32(graph, c->name, rank, dim, &index);
     if (to == NULL)
         return false;
     for (int64_t i = 0; i < count; i++)
@@ -56,9 +56,9 @@ static bool fold_c(ai_graph *graph, ai_graph_node *node, int64_t n)
 static bool fold_node(ai_graph *graph, ai_graph_node *node)
 {
     const ai_gemm_params *p = node->params;
-    const ai_value       *b = ai_pass_constant(graph, node, 1, AI_F32);
-    bool                  has_c = ai_pass_input(graph, node, 2) != NULL;
-    const ai_value       *c = ai_pass_constant(graph, node, 2, AI_F32);
+    const ai_value *b = ai_pass_constant(graph, node, 1, AI_F32);
+    bool has_c = ai_pass_input(graph, node, 2) != NULL;
+    const ai_value *c = ai_pass_constant(graph, node, 2, AI_F32);
     /* A scaled product that cannot be folded needs its C as it is: the sum is scaled first. */
     bool is_stuck = (p->alpha != 1.0f && b == NULL) || (p->beta != 1.0f && has_c && c == NULL);
     if (is_stuck || b == NULL || b->rank != 2)

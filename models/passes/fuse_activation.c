@@ -39,11 +39,11 @@ ai_status ai_pass_fuse_activation(ai_graph *graph, ai_error *err)
     const uint32_t *uses = ai_pass_uses(graph);
     for (uint32_t i = 0; i < graph->node_count && uses != NULL; i++) {
         const ai_graph_node *node = &graph->nodes[i];
-        ai_activation        clamp;
+        ai_activation clamp;
         if (node->is_dead || !read_clamp(graph, node, &clamp) || uses[node->inputs[0]] != 1)
             continue;
         const ai_graph_node *before = ai_pass_producer(graph, node, 0);
-        ai_activation       *activation = before == NULL ? NULL : activation_of(before);
+        ai_activation *activation = before == NULL ? NULL : activation_of(before);
         if (activation == NULL || activation->kind != AI_ACTIVATION_NONE ||
             graph->values[node->inputs[0]].type != AI_F32)
             continue;

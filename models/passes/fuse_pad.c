@@ -8,7 +8,7 @@
 static bool pads_with_zero(const ai_graph *graph, const ai_graph_node *pad)
 {
     const ai_cast_params *p = pad->params;
-    float                 value = 0;
+    float value = 0;
     if (p->mode != 0)
         return false;
     return ai_pass_input(graph, pad, 2) == NULL ||
@@ -20,9 +20,9 @@ static bool read_pads(const ai_graph *graph, const ai_graph_node *pad, uint32_t 
                       int64_t pads[2][AI_MAX_RANK])
 {
     const ai_value *list = ai_pass_constant(graph, pad, 1, AI_S64);
-    bool            has_axes = ai_pass_input(graph, pad, 3) != NULL;
+    bool has_axes = ai_pass_input(graph, pad, 3) != NULL;
     const ai_value *axes = ai_pass_constant(graph, pad, 3, AI_S64);
-    uint64_t        count = axes == NULL ? rank : axes->bytes / sizeof(int64_t);
+    uint64_t count = axes == NULL ? rank : axes->bytes / sizeof(int64_t);
     if (list == NULL || (has_axes && axes == NULL) || count > rank ||
         list->bytes != 2 * count * sizeof(int64_t))
         return false;
@@ -70,7 +70,7 @@ ai_status ai_pass_fuse_pad(ai_graph *graph, ai_error *err)
     for (uint32_t i = 0; i < graph->node_count && uses != NULL; i++) {
         ai_graph_node *conv = &graph->nodes[i];
         ai_conv_params *p = conv->params;
-        int64_t         pads[2][AI_MAX_RANK];
+        int64_t pads[2][AI_MAX_RANK];
         if (conv->is_dead || conv->op != AI_OP_CONV)
             continue;
         ai_graph_node *pad = ai_pass_producer(graph, conv, 0);

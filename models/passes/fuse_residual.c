@@ -7,9 +7,9 @@
 static bool can_take(const ai_graph *graph, const ai_graph_node *add, uint32_t i,
                      const uint32_t *uses)
 {
-    const ai_value      *sum = &graph->values[add->outputs[0]];
-    const ai_value      *own = ai_pass_input(graph, add, i);
-    const ai_value      *other = ai_pass_input(graph, add, 1 - i);
+    const ai_value *sum = &graph->values[add->outputs[0]];
+    const ai_value *own = ai_pass_input(graph, add, i);
+    const ai_value *other = ai_pass_input(graph, add, 1 - i);
     const ai_graph_node *conv = ai_pass_producer(graph, add, i);
     if (conv == NULL || conv->op != AI_OP_CONV || uses[add->inputs[i]] != 1 ||
         ai_pass_input(graph, conv, 3) != NULL)
@@ -22,16 +22,16 @@ static bool can_take(const ai_graph *graph, const ai_graph_node *add, uint32_t i
 static void fuse(ai_graph *graph, uint32_t index, const uint32_t *uses)
 {
     const ai_graph_node *add = &graph->nodes[index];
-    bool                 first = can_take(graph, add, 0, uses);
-    bool                 second = can_take(graph, add, 1, uses);
+    bool first = can_take(graph, add, 0, uses);
+    bool second = can_take(graph, add, 1, uses);
     if (!first && !second)
         return;
     uint32_t i = first ? 0 : 1;
     /* Of two, the later one: then the other's result is there anyway. */
     if (first && second)
         i = graph->values[add->inputs[0]].producer > graph->values[add->inputs[1]].producer ? 0 : 1;
-    int32_t        residual = add->inputs[1 - i];
-    uint32_t       conv = (uint32_t)graph->values[add->inputs[i]].producer;
+    int32_t residual = add->inputs[1 - i];
+    uint32_t conv = (uint32_t)graph->values[add->inputs[i]].producer;
     ai_graph_node *merged = ai_pass_merge(graph, conv, index);
     ai_pass_set_input(graph, merged, 3, residual);
 }

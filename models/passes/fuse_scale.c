@@ -13,7 +13,7 @@ typedef struct affine {
     int64_t channels;
     double *scale; /* [channels], then shift [channels] */
     double *shift;
-    bool    has_scale; /* some scale is not 1 */
+    bool has_scale; /* some scale is not 1 */
 } affine;
 
 /* ---- What the second node does ---- */
@@ -30,7 +30,7 @@ static int32_t channel_axis(const ai_graph_node *first, const ai_value *y)
 static bool read_batch_norm(const ai_graph *graph, const ai_graph_node *node, affine *a)
 {
     const ai_axis_params *p = node->params;
-    const float          *data[4];
+    const float *data[4];
     for (uint32_t i = 0; i < 4; i++) {
         const ai_value *value = ai_pass_constant(graph, node, 1 + i, AI_F32);
         if (value == NULL || ai_pass_elements(value) != a->channels)
@@ -66,7 +66,7 @@ static const float *channel_numbers(const ai_graph *graph, const ai_graph_node *
 static bool read_binary(const ai_graph *graph, const ai_graph_node *node, uint32_t x,
                         const ai_value *y, int32_t axis, affine *a)
 {
-    int64_t      step = 0;
+    int64_t step = 0;
     const float *numbers = channel_numbers(graph, node, 1 - x, y, axis, &step);
     if (numbers == NULL || (node->op == AI_OP_DIV && x != 0))
         return false;
@@ -98,7 +98,7 @@ static bool read_affine(const ai_graph *graph, const ai_graph_node *node, uint32
                         affine *a)
 {
     const ai_value *y = ai_pass_input(graph, node, x);
-    bool            is_read = false;
+    bool is_read = false;
     if (node->op == AI_OP_BATCH_NORMALIZATION)
         is_read = axis == 1 && read_batch_norm(graph, node, a);
     else
@@ -145,10 +145,10 @@ static bool scale_weight(ai_graph *graph, const ai_graph_node *first, const affi
         return true;
     if (weight == NULL)
         return false;
-    int64_t      inner = 1;
-    int64_t      count = ai_pass_elements(weight);
+    int64_t inner = 1;
+    int64_t count = ai_pass_elements(weight);
     const float *from = weight->data;
-    ai_value     shape = *weight; /* the list of values may move */
+    ai_value shape = *weight; /* the list of values may move */
     for (uint32_t i = 2; i < shape.rank; i++)
         inner *= shape.dim[i];
     float *to = ai_pass_new_f32(graph, shape.name, shape.rank, shape.dim, index);
@@ -162,7 +162,7 @@ static bool scale_addend(ai_graph *graph, const ai_graph_node *first, uint32_t i
                          int32_t *index)
 {
     const ai_value *addend = ai_pass_constant(graph, first, i, AI_F32);
-    int64_t         count = addend == NULL ? 0 : ai_pass_elements(addend);
+    int64_t count = addend == NULL ? 0 : ai_pass_elements(addend);
     if (addend == NULL && ai_pass_input(graph, first, i) != NULL)
         return false;
     /* Gemm's C may be a column, or a matrix: neither is a row of channels. */
@@ -170,7 +170,7 @@ static bool scale_addend(ai_graph *graph, const ai_graph_node *first, uint32_t i
                            (addend->rank > 0 && addend->dim[addend->rank - 1] != count)))
         return false;
     const float *from = addend == NULL ? NULL : addend->data;
-    const char  *name = addend == NULL ? NULL : addend->name;
+    const char *name = addend == NULL ? NULL : addend->name;
     if (name == NULL)
         name = ai_graph_format(graph, "%s/bias", first->name);
     float *to = ai_pass_new_f32(graph, name, 1, &a->channels, index);
@@ -184,7 +184,7 @@ static bool scale_addend(ai_graph *graph, const ai_graph_node *first, uint32_t i
 static bool is_plain_product(const ai_graph *graph, const ai_graph_node *first)
 {
     const ai_gemm_params *p = first->params;
-    const ai_value       *b = ai_pass_input(graph, first, 1);
+    const ai_value *b = ai_pass_input(graph, first, 1);
     return p->activation.kind == AI_ACTIVATION_NONE && p->alpha == 1.0f &&
            (p->beta == 1.0f || ai_pass_input(graph, first, 2) == NULL) && p->trans_b == 0 &&
            b->has_shape && b->rank == 2;
@@ -211,7 +211,7 @@ static bool can_absorb(const ai_graph *graph, const ai_graph_node *first)
 /* BatchNormalization: s * x + b becomes (s * scale) * x + (b * scale + shift). */
 static bool absorb_in_batch_norm(ai_graph *graph, ai_graph_node *first, const affine *a)
 {
-    affine  only_scale = {a->channels, a->scale, a->shift + a->channels, a->has_scale};
+    affine only_scale = {a->channels, a->scale, a->shift + a->channels, a->has_scale};
     int32_t scale = first->inputs[1];
     int32_t bias = AI_NO_VALUE;
     if (ai_pass_constant(graph, first, 1, AI_F32) == NULL ||
@@ -254,14 +254,14 @@ static int32_t find_first(const ai_graph *graph, const ai_graph_node *second, co
 static ai_status fuse(ai_graph *graph, uint32_t index, const uint32_t *uses, ai_error *err)
 {
     const ai_graph_node *second = &graph->nodes[index];
-    int32_t              x = find_first(graph, second, uses);
+    int32_t x = find_first(graph, second, uses);
     if (x < 0)
         return AI_OK;
-    uint32_t       first_index = (uint32_t)graph->values[second->inputs[x]].producer;
+    uint32_t first_index = (uint32_t)graph->values[second->inputs[x]].producer;
     ai_graph_node *first = &graph->nodes[first_index];
     const ai_value *y = &graph->values[second->inputs[x]];
-    int32_t         axis = channel_axis(first, y);
-    affine          a = {.channels = y->dim[axis]};
+    int32_t axis = channel_axis(first, y);
+    affine a = {.channels = y->dim[axis]};
     if ((y->varies >> axis & 1) != 0 || a.channels < 1)
         return AI_OK;
     /* the third part stays zero: the shift of what is only scaled */

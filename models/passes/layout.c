@@ -20,9 +20,9 @@ enum { MAX_STEM_CHANNELS = 4, LANES = 16 };
 
 typedef struct placer {
     ai_graph *graph;
-    int32_t  *other;     /* of each value: the same tensor in the other layout, or AI_NO_VALUE */
-    bool     *is_blocks; /* the node that makes it makes blocks */
-    uint32_t  known;     /* values that the two lists cover */
+    int32_t *other;  /* of each value: the same tensor in the other layout, or AI_NO_VALUE */
+    bool *is_blocks; /* the node that makes it makes blocks */
+    uint32_t known;  /* values that the two lists cover */
 } placer;
 
 /* ---- The form of a node ---- */
@@ -40,8 +40,8 @@ static bool makes_blocks(const placer *p, int32_t value)
 static uint32_t conv_form(const placer *p, const ai_graph_node *node)
 {
     const ai_conv_params *params = node->params;
-    const ai_value       *x = ai_pass_input(p->graph, node, 0);
-    const ai_value       *w = ai_pass_constant(p->graph, node, 1, AI_F32);
+    const ai_value *x = ai_pass_input(p->graph, node, 0);
+    const ai_value *w = ai_pass_constant(p->graph, node, 1, AI_F32);
     if (w == NULL || !is_image(x) || w->rank != 4 || params->group == 0)
         return FORM_PLAIN;
     int64_t inputs = w->dim[1];
@@ -58,7 +58,7 @@ static uint32_t conv_form(const placer *p, const ai_graph_node *node)
 static uint32_t concat_form(const placer *p, const ai_graph_node *node)
 {
     const ai_axis_params *params = node->params;
-    uint32_t              blocks = 0;
+    uint32_t blocks = 0;
     for (uint32_t i = 0; i < node->input_count; i++) {
         const ai_value *x = ai_pass_input(p->graph, node, i);
         if (!is_image(x) || x->data != NULL || (params->axis != 1 && params->axis != -3))
@@ -67,7 +67,7 @@ static uint32_t concat_form(const placer *p, const ai_graph_node *node)
             return FORM_PLAIN;
         blocks += makes_blocks(p, node->inputs[i]);
     }
-    return 2 * blocks >= node->input_count ? FORM_BLOCKS : FORM_PLAIN;
+    return 2 * blocks > node->input_count ? FORM_BLOCKS : FORM_PLAIN;
 }
 
 static bool is_full(const placer *p, const ai_graph_node *node, uint32_t i)
@@ -126,10 +126,10 @@ static uint32_t form_of(const placer *p, const ai_graph_node *node)
 
 static int32_t add_twin(placer *p, int32_t value, uint8_t layout)
 {
-    ai_graph   *graph = p->graph;
+    ai_graph *graph = p->graph;
     const char *suffix = layout == AI_LAYOUT_PLAIN ? "plain" : "blocks";
     const char *name = ai_graph_format(graph, "%s/%s", graph->values[value].name, suffix);
-    int32_t     twin = ai_graph_value(graph, name, AI_F32);
+    int32_t twin = ai_graph_value(graph, name, AI_F32);
     if (twin < 0)
         return twin;
     ai_value *to = &graph->values[twin];
@@ -184,7 +184,7 @@ static bool is_graph_output(const ai_graph *graph, int32_t value)
 static void set_blocks_out(placer *p, uint32_t index)
 {
     ai_graph *graph = p->graph;
-    int32_t   value = graph->nodes[index].outputs[0];
+    int32_t value = graph->nodes[index].outputs[0];
     p->is_blocks[value] = true;
     if (!is_graph_output(graph, value)) {
         graph->values[value].layout = AI_LAYOUT_NCHW16C;
@@ -202,10 +202,10 @@ static void set_blocks_out(placer *p, uint32_t index)
 static void place_node(placer *p, uint32_t index)
 {
     const ai_graph_node *node = &p->graph->nodes[index];
-    uint32_t             form = form_of(p, node);
-    uint32_t             count = node->input_count;
-    bool                 is_list = node->op == AI_OP_CONCAT;
-    bool                 is_conv = node->op == AI_OP_CONV;
+    uint32_t form = form_of(p, node);
+    uint32_t count = node->input_count;
+    bool is_list = node->op == AI_OP_CONCAT;
+    bool is_conv = node->op == AI_OP_CONV;
     for (uint32_t i = 0; i < count; i++) {
         bool is_main = i == 0 || is_list || (is_conv && i == 3);
         if (form == FORM_PLAIN || (form == FORM_STEM && i == 0))

@@ -64,8 +64,7 @@ static uint8_t layout_for(const ai_graph *graph, const ai_graph_node *node, cons
             return AI_LAYOUT_PLAIN;
         if (x->layout == AI_LAYOUT_PLAIN)
             return AI_LAYOUT_STEM16;
-        return w->dim[1] == 1 && w->dim[0] == x->dim[1] ? AI_LAYOUT_DEPTHWISE16
-                                                        : AI_LAYOUT_CONV16;
+        return w->dim[1] == 1 && w->dim[0] == x->dim[1] ? AI_LAYOUT_DEPTHWISE16 : AI_LAYOUT_CONV16;
     }
     bool is_product = node->op == AI_OP_GEMM || node->op == AI_OP_MATMUL;
     bool is_matrix = w->rank == 2 && w->dim[0] > 0 && w->dim[1] > 0;
@@ -86,7 +85,7 @@ static int32_t pack(ai_graph *graph, const ai_value *weight, uint8_t layout)
 {
     ai_value w = *weight; /* the list of values may move */
     uint64_t bytes = (uint64_t)packed_elements(&w, layout) * sizeof(float);
-    float   *to = ai_graph_alloc(graph, bytes);
+    float *to = ai_graph_alloc(graph, bytes);
     if (to == NULL)
         return AI_NO_VALUE;
     if (layout == AI_LAYOUT_CONV16)
@@ -113,7 +112,7 @@ ai_status ai_pass_pack(ai_graph *graph, ai_error *err)
         return ai_graph_status(graph, err);
     memset(packed, 0xff, (known + (size_t)1) * sizeof *packed);
     for (uint32_t i = 0; i < graph->node_count && status == AI_OK; i++) {
-        ai_graph_node  *node = &graph->nodes[i];
+        ai_graph_node *node = &graph->nodes[i];
         const ai_value *w = node->is_dead ? NULL : ai_pass_constant(graph, node, 1, AI_F32);
         uint8_t layout = w == NULL ? AI_LAYOUT_PLAIN : layout_for(graph, node, w);
         if (layout == AI_LAYOUT_PLAIN)

@@ -89,7 +89,7 @@ ai_graph_node *ai_pass_merge(ai_graph *graph, uint32_t first, uint32_t second)
 {
     ai_graph_node *a = &graph->nodes[first];
     ai_graph_node *b = &graph->nodes[second];
-    ai_graph_node  merged = *a;
+    ai_graph_node merged = *a;
     merged.outputs = b->outputs;
     merged.output_count = b->output_count;
     a->is_dead = true;
@@ -138,7 +138,7 @@ void ai_pass_prune(ai_graph *graph)
     /* Readers come after writers: from the end on, a node's count is final when it is met. */
     for (uint32_t i = graph->node_count; i-- > 0;) {
         ai_graph_node *node = &graph->nodes[i];
-        bool           is_read = node->is_dead;
+        bool is_read = node->is_dead;
         for (uint32_t k = 0; k < node->output_count; k++)
             is_read = is_read || (node->outputs[k] >= 0 && uses[node->outputs[k]] > 0);
         if (is_read)
@@ -156,12 +156,12 @@ void ai_pass_prune(ai_graph *graph)
 enum { IS_NEW, IS_OPEN, IS_DONE };
 
 typedef struct sorter {
-    ai_graph      *graph;
+    ai_graph *graph;
     ai_graph_node *nodes; /* in the new order */
-    uint32_t       count;
-    uint8_t       *state; /* of each old node */
-    uint32_t      *stack;
-    uint32_t       depth;
+    uint32_t count;
+    uint8_t *state; /* of each old node */
+    uint32_t *stack;
+    uint32_t depth;
 } sorter;
 
 /* Opens the first node that must come before `node` and is not placed; false: there is none. */
@@ -185,7 +185,7 @@ static void place_node(sorter *s, uint32_t index)
     s->state[index] = IS_OPEN;
     s->stack[s->depth++] = index;
     while (s->depth > 0) {
-        uint32_t             top = s->stack[s->depth - 1];
+        uint32_t top = s->stack[s->depth - 1];
         const ai_graph_node *node = &s->graph->nodes[top];
         if (open_producer(s, node))
             continue;

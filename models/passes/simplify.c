@@ -78,8 +78,8 @@ static bool is_copy(const ai_graph *graph, const ai_graph_node *node, const uint
 
 typedef struct renaming {
     ai_graph *graph;
-    int32_t  *same;      /* of each value: the one to read instead, or itself */
-    bool     *is_output; /* of the graph */
+    int32_t *same;   /* of each value: the one to read instead, or itself */
+    bool *is_output; /* of the graph */
 } renaming;
 
 static int32_t resolve(const renaming *r, int32_t value)
@@ -93,7 +93,7 @@ static int32_t resolve(const renaming *r, int32_t value)
 static bool write_instead(renaming *r, int32_t x, int32_t y)
 {
     ai_graph *graph = r->graph;
-    int32_t   producer = graph->values[x].producer;
+    int32_t producer = graph->values[x].producer;
     if (producer < 0 || r->is_output[x])
         return false;
     ai_graph_node *node = &graph->nodes[producer];
@@ -133,8 +133,8 @@ ai_status ai_pass_simplify(ai_graph *graph, ai_error *err)
     ai_status status = ai_pass_need_shapes(graph, err);
     if (status != AI_OK)
         return status;
-    size_t          count = graph->value_count + (size_t)1;
-    renaming        r = {.graph = graph};
+    size_t count = graph->value_count + (size_t)1;
+    renaming r = {.graph = graph};
     const uint32_t *uses = ai_pass_uses(graph);
     r.same = ai_graph_alloc(graph, count * sizeof *r.same);
     r.is_output = ai_graph_alloc(graph, count * sizeof *r.is_output);
