@@ -42,6 +42,10 @@ static ai_status check_classes(const ai_class *classes, uint32_t count, ai_error
     for (uint32_t i = 0; i < count; i++) {
         if (!classes[i].label)
             return ai_task_fail(err, AI_E_ARGUMENT, "label of class %u is NULL", i);
+        json_t *label = json_string(classes[i].label);
+        json_decref(label);
+        if (!label)
+            return ai_task_fail(err, AI_E_ARGUMENT, "label of class %u is not UTF-8", i);
         if (!(classes[i].score - classes[i].score == 0))
             return ai_task_fail(err, AI_E_VALUE, "score of class %u is %g, JSON has only numbers",
                                 i, (double)classes[i].score);

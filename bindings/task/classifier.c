@@ -191,7 +191,7 @@ static ai_status rank(ai_classifier *c, ai_error *err)
                                 c->output.name ? c->output.name : "",
                                 c->scores[i] == c->scores[i] ? "an infinity" : "NaN", i);
     if (c->recipe.softmax)
-        ai_softmax(c->scores, c->count);
+        ai_task_softmax(c->scores, c->count);
     for (uint32_t i = 0; i < c->count; i++)
         c->ranking[i] = (ai_class){i, c->scores[i], c->labels.line[i]};
     qsort(c->ranking, c->count, sizeof *c->ranking, by_score);

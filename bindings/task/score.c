@@ -37,7 +37,7 @@ static double exp_negative(double x)
     return ldexp(sum, (int)n);
 }
 
-void ai_softmax(float *scores, uint32_t count)
+void ai_task_softmax(float *scores, uint32_t count)
 {
     float most = scores[0];
     for (uint32_t i = 1; i < count; i++)

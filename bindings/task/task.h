@@ -114,6 +114,6 @@ ai_status ai_labels_open(ai_labels *labels, const void *data, size_t bytes, uint
 void ai_labels_close(ai_labels *labels);
 
 /* Replaces logits by exp(x - max) / sum, computed in f64 in ascending order of the index. */
-void ai_softmax(float *scores, uint32_t count);
+void ai_task_softmax(float *scores, uint32_t count);
 
 #endif
