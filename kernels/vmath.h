@@ -139,7 +139,7 @@ AI_INLINE vf v_tanh(vf x)
     const vf small = v_fma(v_mul(z, p), x, x);
     const vf e = v_exp(v_add(a, a));
     const vf large = v_sub(one, v_div(v_set(2.0f), v_add(e, one)));
-    return v_select(v_lt(a, v_set(0.59f)), small, v_copysign(large, x));
+    return v_copysign(v_select(v_lt(a, v_set(0.59f)), small, large), x); /* of -0 too */
 }
 
 /* 2 ulp. Up to 1 by x + x P(x^2), beyond as 1 - exp(-a Q(a)): erfc(a) = exp(-a Q(a)). */
