@@ -252,6 +252,9 @@ int32_t ai_lower_s64(ai_lower *l, const char *suffix, uint32_t rank, const int64
 {
     if (l->status != AI_OK)
         return AI_NO_VALUE;
+    l->status = ai_onnx_charge(l->onnx, count * sizeof *values);
+    if (l->status != AI_OK)
+        return AI_NO_VALUE;
     int64_t dim = count;
     const char *name = ai_graph_format(l->graph, "%s/%s", l->node->name, suffix);
     int64_t *copy = ai_graph_alloc(l->graph, ((size_t)count + 1) * sizeof *copy);

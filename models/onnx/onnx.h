@@ -103,6 +103,7 @@ struct ai_onnx {
     uint64_t allocated;
     uint64_t allocation_limit;
     bool is_over_limit;
+    bool is_exhausted;
     const char *folder;
     ai_onnx_file *files; /* external data, mapped */
     ai_graph *graph;
@@ -120,6 +121,9 @@ struct ai_onnx {
 ai_status ai_onnx_fail(ai_onnx *onnx, ai_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 ai_status ai_onnx_no_memory(ai_onnx *onnx);
+/* Counts memory that grows with what the model repeats (calls of functions, copied constants)
+ * against the limit for a file of its size (decode.c). */
+ai_status ai_onnx_charge(ai_onnx *onnx, uint64_t bytes);
 
 /* Unpacks the model within a memory limit and checks versions (decode.c). */
 ai_status ai_onnx_decode(ai_onnx *onnx, const void *data, size_t bytes);
@@ -134,6 +138,8 @@ ai_status ai_onnx_lower_nodes(ai_onnx *onnx);
 
 /* Collects and checks names, finds the needed nodes and their order (names.c). */
 ai_status ai_onnx_resolve(ai_onnx *onnx);
+/* Fails unless the text is UTF-8, as names in a flat file are. */
+ai_status ai_onnx_check_text(ai_onnx *onnx, const char *kind, const char *text);
 ai_onnx_name *ai_onnx_find(const ai_onnx *onnx, const char *name);
 /* Sets the value of a name that no node makes or whose node was lowered (lower.c). */
 ai_status ai_onnx_value_of(ai_onnx *onnx, ai_onnx_name *name);

@@ -29,6 +29,21 @@ ai_status ai_onnx_no_memory(ai_onnx *onnx)
     return ai_onnx_fail(onnx, AI_E_MEMORY, "no memory for the graph");
 }
 
+static ai_status over_limit(ai_onnx *onnx)
+{
+    return ai_onnx_fail(onnx, AI_E_FORMAT,
+                        "the model unpacks to over %llu MB: not a real ONNX model",
+                        (unsigned long long)(onnx->allocation_limit >> 20));
+}
+
+ai_status ai_onnx_charge(ai_onnx *onnx, uint64_t bytes)
+{
+    if (bytes > onnx->allocation_limit - onnx->allocated)
+        return over_limit(onnx);
+    onnx->allocated += bytes;
+    return AI_OK;
+}
+
 static void *limited_alloc(void *user, size_t bytes)
 {
     ai_onnx *onnx = user;
@@ -37,7 +52,9 @@ static void *limited_alloc(void *user, size_t bytes)
         return NULL;
     }
     onnx->allocated += bytes;
-    return malloc(bytes > 0 ? bytes : 1);
+    void *memory = malloc(bytes > 0 ? bytes : 1);
+    onnx->is_exhausted |= memory == NULL;
+    return memory;
 }
 
 static void limited_free(void *user, void *memory)
@@ -46,7 +63,6 @@ static void limited_free(void *user, void *memory)
     free(memory);
 }
 
-/* The version of ONNX's own operators in a list, or 0; -1 if it is listed twice. */
 static ai_status check_versions(ai_onnx *onnx)
 {
     const AiOnnx__Model *m = onnx->model;
@@ -74,9 +90,9 @@ ai_status ai_onnx_decode(ai_onnx *onnx, const void *data, size_t bytes)
     onnx->allocator = (ProtobufCAllocator){limited_alloc, limited_free, onnx};
     onnx->model = ai_onnx__model__unpack(&onnx->allocator, bytes, data);
     if (onnx->model == NULL && onnx->is_over_limit)
-        return ai_onnx_fail(onnx, AI_E_FORMAT,
-                            "the file of %zu bytes unpacks to over %llu MB: not a real ONNX model",
-                            bytes, (unsigned long long)(onnx->allocation_limit >> 20));
+        return over_limit(onnx);
+    if (onnx->model == NULL && onnx->is_exhausted)
+        return ai_onnx_fail(onnx, AI_E_MEMORY, "no memory for the model of %zu bytes", bytes);
     if (onnx->model == NULL)
         return ai_onnx_fail(onnx, AI_E_FORMAT, "not an ONNX model, or truncated or corrupt");
     return check_versions(onnx);

@@ -151,6 +151,7 @@ static ai_status find_file(ai_onnx *onnx, const char *what, const char *location
         free(file);
         return status;
     }
+    onnx->allocation_limit += file->bytes; /* what lies there unaligned is copied */
     file->next = onnx->files;
     onnx->files = file;
     *out = file;

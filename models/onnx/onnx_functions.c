@@ -5,7 +5,12 @@
 
 #include <string.h>
 
-enum { MAX_DEPTH = 16, MAX_OPERANDS = AI_FILE_MAX_OPERANDS, MAX_FORMALS = 256 };
+enum {
+    MAX_DEPTH = 16,
+    MAX_OPERANDS = AI_FILE_MAX_OPERANDS,
+    MAX_FORMALS = 256,
+    MAX_FUNCTIONS = 4096
+};
 
 /* The nodes of the graph, or of a function at one of its calls. */
 typedef struct scope {
@@ -63,6 +68,18 @@ static const char *outer_name(ai_onnx *onnx, const scope *s, const char *name)
             *s->call->outputs[i] != '\0')
             return s->call->outputs[i];
     return ai_graph_format(onnx->graph, "%s/%s", s->call->name, name);
+}
+
+/* What a node inside a function takes: few bytes of the file may call it without end. The search
+ * among the formal names counts too. */
+static ai_status charge_node(ai_onnx *onnx, const scope *s, const AiOnnx__Node *node)
+{
+    if (s->function == NULL)
+        return AI_OK;
+    size_t names = node->n_input + node->n_output + 1;
+    size_t each = 16 + strlen(s->call->name) + s->function->n_input + s->function->n_output;
+    size_t attributes = node->n_attribute * sizeof(ai_onnx_attribute);
+    return ai_onnx_charge(onnx, sizeof(ai_onnx_node) + names * each + attributes);
 }
 
 static ai_status copy_names(ai_onnx *onnx, const scope *s, char *const *names, size_t count,
@@ -147,7 +164,11 @@ static ai_status copy_node(ai_onnx *onnx, const scope *s, const AiOnnx__Node *no
                             node->n_attribute);
     out->input_count = (uint32_t)node->n_input;
     out->output_count = (uint32_t)node->n_output;
-    ai_status status = copy_names(onnx, s, node->input, node->n_input, &out->inputs);
+    ai_status status = charge_node(onnx, s, node);
+    if (status == AI_OK)
+        status = ai_onnx_check_text(onnx, "name of a node", text(node->name));
+    if (status == AI_OK)
+        status = copy_names(onnx, s, node->input, node->n_input, &out->inputs);
     if (status == AI_OK)
         status = copy_names(onnx, s, node->output, node->n_output, &out->outputs);
     if (status == AI_OK)
@@ -244,6 +265,10 @@ ai_status ai_onnx_list_nodes(ai_onnx *onnx)
     uint32_t depth = 1;
     ai_status status = AI_OK;
     onnx->graph->opset = stack[0].opset;
+    if (m->n_functions > MAX_FUNCTIONS)
+        return ai_onnx_fail(onnx, AI_E_UNSUPPORTED,
+                            "the model has %zu functions, at most %d are supported", m->n_functions,
+                            MAX_FUNCTIONS);
     while (depth > 0 && status == AI_OK) {
         scope *s = &stack[depth - 1];
         if (s->next == s->node_count) {

@@ -6,6 +6,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes of the UTF-8 character at p, or 0: the ranges of RFC 3629. */
+static size_t character_bytes(const uint8_t *p)
+{
+    static const struct {
+        uint8_t first, last, low, high, bytes;
+    } ranges[] = {
+        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        if (p[0] < ranges[i].first || p[0] > ranges[i].last)
+            continue;
+        if (ranges[i].bytes > 1 && (p[1] < ranges[i].low || p[1] > ranges[i].high))
+            return 0;
+        for (size_t k = 2; k < ranges[i].bytes; k++)
+            if ((p[k] & 0xc0) != 0x80)
+                return 0;
+        return ranges[i].bytes;
+    }
+    return 0;
+}
+
+ai_status ai_onnx_check_text(ai_onnx *onnx, const char *kind, const char *text)
+{
+    const uint8_t *p = (const uint8_t *)text;
+    while (*p != 0) {
+        size_t bytes = character_bytes(p);
+        if (bytes == 0)
+            return ai_onnx_fail(onnx, AI_E_FORMAT, "the %s is not UTF-8: '%.100s'", kind, text);
+        p += bytes;
+    }
+    return AI_OK;
+}
+
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(((const ai_onnx_name *)a)->name, ((const ai_onnx_name *)b)->name);
@@ -65,7 +100,7 @@ static ai_status add_name(ai_onnx *onnx, const char *kind, ai_onnx_name name)
         return ai_onnx_fail(onnx, AI_E_FORMAT, "an %s of the graph has no name", kind);
     name.value = AI_NO_VALUE;
     onnx->names[onnx->name_count++] = name;
-    return AI_OK;
+    return ai_onnx_check_text(onnx, "name of a tensor", name.name);
 }
 
 static ai_status collect_names(ai_onnx *onnx)

@@ -26,6 +26,16 @@ static ai_status check_tensor(ai_onnx *onnx, const AiOnnx__Tensor *t, const char
     return AI_OK;
 }
 
+/* Memory for a copy: a tensor in a function is copied at each of its calls. */
+static ai_status new_copy(ai_onnx *onnx, uint64_t bytes, uint8_t **copy)
+{
+    ai_status status = ai_onnx_charge(onnx, bytes);
+    if (status != AI_OK)
+        return status;
+    *copy = ai_graph_alloc(onnx->graph, (size_t)bytes);
+    return *copy != NULL ? AI_OK : ai_onnx_no_memory(onnx);
+}
+
 /* Elements as they lie in the message, if the type has a field of its own width: no copy. */
 static bool typed_data(const AiOnnx__Tensor *t, ai_type type, const void **data, size_t *count)
 {
@@ -110,9 +120,10 @@ static ai_status field_data(ai_onnx *onnx, const AiOnnx__Tensor *t, const char *
                             ai_onnx_type_name(t->data_type), (long long)needed);
     if (is_typed || count == 0)
         return AI_OK;
-    uint8_t *out = ai_graph_alloc(onnx->graph, count * ai_type_bytes(type));
-    if (out == NULL)
-        return ai_onnx_no_memory(onnx);
+    uint8_t *out;
+    ai_status status = new_copy(onnx, count * ai_type_bytes(type), &out);
+    if (status != AI_OK)
+        return status;
     *data = out;
     return type == AI_U32 ? narrow_uint64(onnx, t, what, out)
                           : narrow_int32(onnx, t, what, type, out);
@@ -148,9 +159,10 @@ static ai_status align_data(ai_onnx *onnx, ai_type type, uint64_t bytes, const v
     bool is_odd = has_odd_bool(type, *data, bytes);
     if ((uintptr_t)*data % ai_type_bytes(type) == 0 && !is_odd)
         return AI_OK;
-    uint8_t *copy = ai_graph_alloc(onnx->graph, (size_t)bytes);
-    if (copy == NULL)
-        return ai_onnx_no_memory(onnx);
+    uint8_t *copy;
+    ai_status status = new_copy(onnx, bytes, &copy);
+    if (status != AI_OK)
+        return status;
     memcpy(copy, *data, (size_t)bytes);
     for (uint64_t i = 0; is_odd && i < bytes; i++)
         copy[i] = copy[i] != 0;

@@ -135,6 +135,13 @@ def test_names_stay_one_line(tmp_path):
             "Relu 'a?b': input 'gho?st'", "AI_E_FORMAT")
 
 
+def test_names_are_utf8(tmp_path):
+    model = make([relu(name="name")]).SerializeToString()
+    assert model.count(b"name") == 1
+    refused(model.replace(b"name", b"n\xff\xfee"), tmp_path, "the name of a node is not UTF-8",
+            "AI_E_FORMAT")
+
+
 def test_input_that_is_an_initializer_is_a_constant(tmp_path):
     model = make([helper.make_node("Add", ["x", "w"], ["y"])], inputs=[value("x"), value("w")],
                  initializers=[numpy_helper.from_array(X, "w")])
@@ -460,8 +467,8 @@ def test_functions_that_multiply(tmp_path):
                  for i in range(8)]
         functions.append(function(f"F{level}", ["a"], ["b"], calls))
     nodes = [helper.make_node("F11", ["x"], ["y"], domain="local")]
-    refused(make(nodes, functions=functions, domains=["local"]), tmp_path, "nodes",
-            "AI_E_UNSUPPORTED")
+    refused(make(nodes, functions=functions, domains=["local"]), tmp_path, "not a real ONNX model",
+            "AI_E_FORMAT")
 
 
 # ---- Old opsets, against ONNX Runtime ----
