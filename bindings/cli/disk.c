@@ -157,7 +157,7 @@ bool ai_cli_is_folder(const char *path)
 static int is_image_name(const struct dirent *entry)
 {
     const char *dot = strrchr(entry->d_name, '.');
-    return dot && dot != entry->d_name &&
+    return dot && entry->d_name[0] != '.' &&
            (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0 ||
             strcasecmp(dot, ".png") == 0);
 }
