@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`ai convert`: what it writes, and that it writes nothing when it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pytest
+from conftest import save, value
+from onnx import helper
+
+
+def test_result_verifies(ai, edges):
+    status, out, err = ai("verify", edges)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "checksums good"
+    assert lines[1].split() == ["ref", "same", "bits"]
+
+
+def test_info_tells_what_was_given(ai, colours):
+    info = json.loads(ai("info", colours, "--json").out)
+    assert info["model"] == "colours"
+    assert info["inputs"] == [{"name": "image", "type": "f32", "shape": [1, 3, 8, 8],
+                               "varies": info["inputs"][0]["varies"], "bytes": 768}]
+    assert {"labels", "image", "self-test", "metadata"} <= {r["name"] for r in info["resources"]}
+
+
+def test_name(ai, edges_onnx, tmp_path):
+    out = tmp_path / "a.lai"
+    assert ai("convert", edges_onnx, "-o", out, "--shape", "x=2x1x4x4", "--name", "Kanten",
+              "--licence", "CC0-1.0").status == 0
+    info = json.loads(ai("info", out, "--json").out)
+    assert (info["model"], info["inputs"][0]["shape"]) == ("Kanten", [2, 1, 4, 4])
+    assert b"CC0-1.0" in out.read_bytes()
+
+
+def test_inner_tensor_as_output(ai, tmp_path):
+    nodes = [helper.make_node("Relu", ["x"], ["inner"]), helper.make_node("Neg", ["inner"], ["y"])]
+    source = save(tmp_path / "m.onnx", nodes, [value("x", [2])], [value("y", [2])])
+    out = tmp_path / "m.lai"
+    assert ai("convert", source, "-o", out, "--output", "inner").status == 0
+    info = json.loads(ai("info", out, "--json").out)
+    assert [tensor["name"] for tensor in info["outputs"]] == ["y", "inner"]
+    ai("convert", source, "-o", tmp_path / "n.lai", "--output", "outer").failed(source, "outer")
+
+
+def test_same_bytes_every_time(ai, edges_onnx, edges, tmp_path):
+    out = tmp_path / "edges.lai"
+    assert ai("convert", edges_onnx, "-o", out, "--shape", "x=1x1x4x4").status == 0
+    assert out.read_bytes() == edges.read_bytes()
+
+
+def unsupported_operator(path):
+    node = helper.make_node("NonMaxSuppression", ["x", "x"], ["y"], name="pick/1")
+    return save(path, [node], [value("x", [1, 4, 4])], [value("y", None)])
+
+
+def unsupported_attribute(path):
+    node = helper.make_node("Resize", ["x"], ["y"], name="grow/1", mode="trilinear")
+    return save(path, [node], [value("x", [1, 1, 4, 4])], [value("y", None)])
+
+
+def unknown_attribute(path):
+    node = helper.make_node("Relu", ["x"], ["y"], name="bend/1", colour=3)
+    return save(path, [node], [value("x", [4])], [value("y", [4])])
+
+
+def misfitting_weight(path):
+    node = helper.make_node("Conv", ["x", "w"], ["y"], name="stem/1")
+    return save(path, [node], [value("x", [1, 4, 8, 8])], [value("y", None)],
+                {"w": np.ones((2, 3, 3, 3), np.float32)})
+
+
+def old_opset(path):
+    node = helper.make_node("Relu", ["x"], ["y"], name="bend/1")
+    return save(path, [node], [value("x", [4])], [value("y", [4])], opset=5)
+
+
+@pytest.mark.parametrize("make, words", [
+    (unsupported_operator, ["NonMaxSuppression", "pick/1"]),
+    (unsupported_attribute, ["Resize", "grow/1"]),
+    (unknown_attribute, ["Relu", "bend/1", "colour"]),
+    (misfitting_weight, ["Conv", "stem/1", "3", "4"]),
+    (old_opset, ["5", "7"]),
+], ids=lambda item: getattr(item, "__name__", ""))
+def test_refused_networks(ai, tmp_path, make, words):
+    source = make(tmp_path / "m.onnx")
+    out = tmp_path / "m.lai"
+    out.write_bytes(b"what was there before")
+    ai("convert", source, "-o", out).failed(source, *words)
+    assert out.read_bytes() == b"what was there before"
+    assert sorted(os.listdir(tmp_path)) == ["m.lai", "m.onnx"]
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"hello, world\n" * 20, b"\x89PNG\r\n\x1a\n" + bytes(64), bytes(1000), b"\xff" * 1000,
+], ids=["empty", "text", "png", "zeros", "ones"])
+def test_no_onnx_file(ai, tmp_path, content):
+    source = tmp_path / "m.onnx"
+    source.write_bytes(content)
+    ai("convert", source, "-o", tmp_path / "m.lai").failed(source)
+    assert os.listdir(tmp_path) == ["m.onnx"]
+
+
+def test_truncated_onnx_files(ai, edges_onnx, tmp_path):
+    data = edges_onnx.read_bytes()
+    source = tmp_path / "m.onnx"
+    for length in range(1, len(data), 7):
+        source.write_bytes(data[:length])
+        done = ai("convert", source, "-o", tmp_path / "m.lai", "--shape", "x=1x1x4x4")
+        done.failed(source)
+    assert os.listdir(tmp_path) == ["m.onnx"]
+
+
+def test_missing_files(ai, edges_onnx, tmp_path):
+    out = tmp_path / "m.lai"
+    ai("convert", tmp_path / "none.onnx", "-o", out).failed(tmp_path / "none.onnx")
+    ai("convert", tmp_path, "-o", out).failed(tmp_path)
+    ai("convert", edges_onnx, "-o", out, "--labels", tmp_path / "none").failed(tmp_path / "none")
+    ai("convert", edges_onnx, "-o", tmp_path / "no" / "m.lai", "--shape",
+       "x=1x1x4x4").failed(edges_onnx, "no/m.lai")
+    assert os.listdir(tmp_path) == []
+
+
+def test_shapes_that_do_not_fit(ai, edges_onnx, tmp_path):
+    out = tmp_path / "m.lai"
+    for shape, words in [("y=1x1x4x4", ["'y'"]), ("x=1x1x4", ["'x'"]), ("x=1x2x4x4", ["'x'"])]:
+        ai("convert", edges_onnx, "-o", out, "--shape", shape).failed(edges_onnx, *words)
+    assert not out.exists()
+
+
+def test_unknown_width_needs_a_shape(ai, tmp_path):
+    node = helper.make_node("GlobalMaxPool", ["x"], ["y"])
+    source = save(tmp_path / "m.onnx", [node], [value("x", ["N", 1, "H", "W"])],
+                  [value("y", ["N", 1, 1, 1])])
+    out = tmp_path / "m.lai"
+    ai("convert", source, "-o", out).failed(source, "'x'", "'H'", "--shape x=1x1x224x224")
+    assert ai("convert", source, "-o", out, "--shape", "x=1x1x6x5").status == 0
+    assert json.loads(ai("info", out, "--json").out)["inputs"][0]["varies"] == [0, 2, 3]
+
+
+def test_bad_labels_and_recipes(ai, edges_onnx, tmp_path):
+    labels = tmp_path / "labels.txt"
+    shape = ["--shape", "x=1x1x4x4"]
+    for content in (b"", b"cat\0dog\n"):
+        labels.write_bytes(content)
+        ai("convert", edges_onnx, "-o", tmp_path / "m.lai", *shape, "--labels",
+           labels).failed(labels, "one label a line")
+    for spec in ("sepia", "{", '{"width":0}', '{"colour":"red"}'):
+        ai("convert", edges_onnx, "-o", tmp_path / "m.lai", *shape, "--image",
+           spec).failed("--image")
+    assert os.listdir(tmp_path) == ["labels.txt"]

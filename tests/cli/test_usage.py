@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Help, and what is answered to a wrong use."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+COMMANDS = ["convert", "info", "verify", "run", "classify", "bench"]
+
+
+def test_overview_lists_the_commands(ai):
+    status, out, err = ai("--help")
+    assert (status, err) == (0, "")
+    assert re.findall(r"^  (\w+) ", out, re.M) == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(ai, command):
+    status, out, err = ai(command, "--help")
+    assert (status, err) == (0, "")
+    assert out.startswith(f"usage: ai {command} ")
+    assert "--help" in out
+    assert max(map(len, out.splitlines())) <= 100
+    assert ai(command, "-h").out == out
+
+
+OPTIONS = {
+    "convert": ["--out", "--shape", "--labels", "--image", "--output", "--name", "--licence"],
+    "info": ["--shape", "--threads", "--steps", "--json"],
+    "verify": [],
+    "run": ["--input", "--output-dir", "--shape", "--threads"],
+    "classify": ["--model", "--top", "--json"],
+    "bench": ["--threads", "--shape", "--profile", "--json"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_names_every_option(ai, command):
+    named = re.findall(r"^  (?:-\w, )?(--[a-z-]+)", ai(command, "--help").out, re.M)
+    assert named == [*OPTIONS[command], "--help"]
+
+
+WRONG = [
+    ([], "usage: ai COMMAND"),
+    (["sing"], "'sing' is no command"),
+    (["info"], "M.lai is missing"),
+    (["info", "a", "b"], "'b' is one operand too many"),
+    (["info", "a", "--loud"], "'--loud' is no option"),
+    (["info", "a", "-q"], "'-q' is no option"),
+    (["info", "a", "--json=yes"], "--json takes no value"),
+    (["info", "a", "--threads"], "--threads needs N"),
+    (["info", "a", "--threads", "0"], "--threads is '0'"),
+    (["info", "a", "--threads", "two"], "--threads is 'two'"),
+    (["info", "a", "--threads=99999999999"], "--threads is '99999999999'"),
+    (["convert", "a.onnx"], "--out OUT.lai is missing"),
+    (["convert", "a.onnx", "-o"], "--out needs OUT.lai"),
+    (["convert", "a.onnx", "-o", "b", "--shape", "x=1x"], "--shape is 'x=1x'"),
+    (["convert", "a.onnx", "-o", "b", "--shape", "=1x2"], "--shape is '=1x2'"),
+    (["convert", "a.onnx", "-o", "b", "--shape", "x=1x2x3x4x5x6x7x8x9"], "--shape is"),
+    (["run", "a", "--output-dir", "d"], "--input NAME=F.npy is missing"),
+    (["run", "a", "--input", "x=f"], "--output-dir DIR is missing"),
+    (["classify"], "IMAGE... is missing"),
+    (["classify", "a", "--top", "-1"], "--top is '-1'"),
+    (["bench", "--json"], "M.lai is missing"),
+]
+
+
+@pytest.mark.parametrize("arguments, words", WRONG, ids=[" ".join(row[0]) for row in WRONG])
+def test_wrong_use(ai, arguments, words):
+    status, out, err = ai(*arguments)
+    assert (status, out) == (2, "")
+    assert words in err
+    if arguments:
+        assert err.count("\n") == 1
+
+
+def test_unknown_level(ai, edges):
+    ai("info", edges, env={"AI_CPU": "z80"}).failed("AI_CPU", "z80", "ref")
+
+
+def test_full_disk(ai, edges):
+    with open("/dev/full", "wb") as full:
+        import os
+        import subprocess
+        done = subprocess.run([os.environ["AI_BIN"], "info", edges], stdout=full,
+                              stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr == b"ai: standard output: No space left on device\n"
+
+
+def test_control_characters_do_not_reach_the_terminal(ai):
+    assert ai("info", "a\033[2Jb\x9b").err.startswith("ai: a?[2Jb")
+    assert "\033" not in ai("\033[2J").err
