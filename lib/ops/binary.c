@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Add, Sub, Mul, Div, Pow, Max, Min and PRelu with NumPy's broadcasting: rows by f32 kernel, other
  * types by binary_row.c, images in blocks of 16 channels by binary_blocks.c. */
-#include <inttypes.h>
 #include <string.h>
 
 #include "binary.h"
@@ -120,23 +119,19 @@ static ai_status prepare_binary(ai_step *s, ai_error *err)
     return ai_choose(s, 0, AI_K_BINARY + op, AI_F32, AI_F32, AI_LAYOUT_PLAIN, err);
 }
 
-static int64_t run_row(const ai_step *s, const ai_binary_row *row)
+static void run_row(const ai_step *s, const ai_binary_row *row)
 {
-    if (!is_kernel_step(s))
-        return ai_binary_row_run(s->file->op, row);
+    if (!is_kernel_step(s)) {
+        ai_binary_row_run(s->file->op, row);
+        return;
+    }
     ai_binary_args args = {row->a,     row->b, row->out, row->count, (int32_t)row->a_step,
                            (int32_t)row->b_step};
     s->kernel[0]->fn(&args);
-    return -1;
-}
-
-static ai_status division_by_zero(const ai_step *s, int64_t element, ai_error *err)
-{
-    return ai_fail_step(err, AI_E_VALUE, s, "divisor of element %" PRId64 " is 0", element);
 }
 
 /* Part [begin, end) of operands that are one row. */
-static ai_status run_span(const ai_step *s, int64_t begin, int64_t end, ai_error *err)
+static void run_span(const ai_step *s, int64_t begin, int64_t end)
 {
     int64_t a_step = s->local[RANK] > 0 ? s->local[A_STRIDE] : 1;
     int64_t b_step = s->local[RANK] > 0 ? s->local[B_STRIDE] : 1;
@@ -150,11 +145,10 @@ static ai_status run_span(const ai_step *s, int64_t begin, int64_t end, ai_error
                          end - begin,
                          s->in[0]->type,
                          s->in[1]->type};
-    int64_t zero = run_row(s, &row);
-    return zero < 0 ? AI_OK : division_by_zero(s, begin + zero, err);
+    run_row(s, &row);
 }
 
-static ai_status run_rows(const ai_step *s, int64_t begin, int64_t end, ai_error *err)
+static void run_rows(const ai_step *s, int64_t begin, int64_t end)
 {
     const int64_t *dim = s->local + DIM;
     const int64_t *a = s->local + A_STRIDE;
@@ -181,9 +175,7 @@ static ai_status run_rows(const ai_step *s, int64_t begin, int64_t end, ai_error
                              dim[last],
                              s->in[0]->type,
                              s->in[1]->type};
-        int64_t zero = run_row(s, &row);
-        if (zero >= 0)
-            return division_by_zero(s, unit * dim[last] + zero, err);
+        run_row(s, &row);
         for (int d = last - 1; d >= 0; d--) {
             at[0] += a[d];
             at[1] += b[d];
@@ -194,19 +186,21 @@ static ai_status run_rows(const ai_step *s, int64_t begin, int64_t end, ai_error
             index[d] = 0;
         }
     }
-    return AI_OK;
 }
 
 static ai_status run_binary(const ai_step *s, int64_t begin, int64_t end, void *scratch,
                             ai_error *err)
 {
+    (void)err;
     if (ai_is_empty(s, 0))
         return AI_OK;
-    if (s->out[0]->layout == AI_LAYOUT_NCHW16C) {
+    if (s->out[0]->layout == AI_LAYOUT_NCHW16C)
         ai_binary_blocks_run(s, begin, end, scratch);
-        return AI_OK;
-    }
-    return s->local[RANK] <= 1 ? run_span(s, begin, end, err) : run_rows(s, begin, end, err);
+    else if (s->local[RANK] <= 1)
+        run_span(s, begin, end);
+    else
+        run_rows(s, begin, end);
+    return AI_OK;
 }
 
 const ai_op ai_op_binary = {check_binary, prepare_binary, run_binary, false};

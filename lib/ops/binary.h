@@ -6,7 +6,7 @@
 #include "elem.h"
 
 /* A row of outputs: out[i] = f(a[i * a_step], b[i * b_step]), steps 0 or 1, in types that no kernel
- * has. Integers wrap around. The answer is -1, or the first i whose divisor is zero. */
+ * has. Integers wrap around. */
 typedef struct ai_binary_row {
     const void *a;
     const void *b;
@@ -17,7 +17,7 @@ typedef struct ai_binary_row {
     uint8_t     b_type;
 } ai_binary_row;
 
-int64_t ai_binary_row_run(uint32_t op, const ai_binary_row *row); /* binary_row.c */
+void ai_binary_row_run(uint32_t op, const ai_binary_row *row); /* binary_row.c */
 bool ai_binary_row_has(uint32_t op, ai_type a_type, ai_type b_type);
 
 /* Images in blocks of 16 channels (binary_blocks.c). A unit is a plane of one block. */

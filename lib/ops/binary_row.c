@@ -6,9 +6,12 @@
 
 /* ---- Integers and f64 ---- */
 
-/* Truncated; the quotient of the least number by -1 wraps to the least number. */
-#define DIV_SIGNED(x, y)   ((y) == -1 ? (uint64_t)0 - (uint64_t)(x) : (uint64_t)((x) / (y)))
-#define DIV_UNSIGNED(x, y) ((x) / (y))
+/* Truncated. The quotient of the least number by -1 wraps to the least number; by 0 all is 0, as in
+ * NumPy, and so in ONNX's reference. */
+#define DIV_FLOAT(x, y)    ((x) / (y))
+#define DIV_UNSIGNED(x, y) ((y) == 0 ? 0 : (x) / (y))
+#define DIV_SIGNED(x, y)                                                                           \
+    ((y) == 0 ? 0 : (y) == -1 ? (uint64_t)0 - (uint64_t)(x) : (uint64_t)((x) / (y)))
 
 #define LOOP(T, VALUE)                                                                             \
     for (int64_t i = 0; i < r->count; i++) {                                                       \
@@ -49,7 +52,7 @@
 #define is_negative_u32(x) false
 #define is_negative_u64(x) false
 
-ROW(f64, double, double, DIV_UNSIGNED)
+ROW(f64, double, double, DIV_FLOAT)
 ROW(s8, int8_t, uint64_t, DIV_SIGNED)
 ROW(s16, int16_t, uint64_t, DIV_SIGNED)
 ROW(s32, int32_t, uint64_t, DIV_SIGNED)
@@ -90,18 +93,6 @@ static void run_row(uint32_t op, const ai_binary_row *r)
         row_u64(op, r);
         break;
     }
-}
-
-/* The first zero among the divisors that the row uses, or -1. */
-static int64_t find_zero(const ai_binary_row *r)
-{
-    int64_t used = r->b_step == 0 && r->count > 1 ? 1 : r->count;
-
-    for (int64_t i = 0; i < used; i++) {
-        if (ai_get_s64(r->b, r->b_type, i * r->b_step) == 0)
-            return i;
-    }
-    return -1;
 }
 
 /* ---- Pow of integers, and of numbers of two types ---- */
@@ -191,22 +182,14 @@ bool ai_binary_row_has(uint32_t op, ai_type a_type, ai_type b_type)
     return op == AI_OP_POW ? a_type != AI_F64 : a_type == b_type;
 }
 
-int64_t ai_binary_row_run(uint32_t op, const ai_binary_row *r)
+void ai_binary_row_run(uint32_t op, const ai_binary_row *r)
 {
     if (op == AI_OP_POW) {
         for (int64_t i = 0; i < r->count; i++)
             pow_one(r, i);
-        return -1;
-    }
-    if (r->a_type == AI_F16 || r->a_type == AI_BF16) {
+    } else if (r->a_type == AI_F16 || r->a_type == AI_BF16) {
         run_half(op, r);
-        return -1;
+    } else {
+        run_row(op, r);
     }
-    if (op == AI_OP_DIV && r->a_type != AI_F64) {
-        int64_t zero = find_zero(r);
-        if (zero >= 0)
-            return zero;
-    }
-    run_row(op, r);
-    return -1;
 }

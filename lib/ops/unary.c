@@ -229,6 +229,9 @@ static ai_status run_unary(const ai_step *s, int64_t begin, int64_t end, void *s
     if (s->file->op == AI_OP_RELU) {
         args.alpha = 0;
         args.beta = INFINITY;
+    } else if (s->file->op == AI_OP_HARD_SWISH) { /* x HardSigmoid(x) with these */
+        args.alpha = 1.0f / 6;
+        args.beta = 0.5f;
     }
     if (is_kernel_type(s->in[0]))
         run_by_kernel(s, &args, begin, end);
