@@ -323,9 +323,12 @@ static ai_status check_dims(ai_check *c, uint32_t index)
     if (!all_zero(t->dim + t->rank, (AI_MAX_RANK - t->rank) * sizeof(t->dim[0])))
         return REFUSE(c, t->dim + t->rank, "tensor '%s' has dimensions beyond its rank of %u",
                       name_of(c, index), t->rank);
-    if (t->kind != AI_TENSOR_INPUT ? t->varies != 0 : t->varies >> t->rank)
+    if (t->varies && t->kind != AI_TENSOR_INPUT)
+        return REFUSE(c, &t->varies, "tensor '%s' is no input but has dimensions that vary",
+                      name_of(c, index));
+    if (t->varies >> t->rank)
         return REFUSE(c, &t->varies, "tensor '%s' has dimensions that vary beyond its rank of %u",
-                      name_of(c, index), t->kind == AI_TENSOR_INPUT ? t->rank : 0);
+                      name_of(c, index), t->rank);
     return AI_OK;
 }
 
@@ -544,9 +547,6 @@ static ai_status check_counts(ai_check *c, const ai_file_step *s, const ai_op_ro
     if (s->output_count < row->min_outputs || s->output_count > row->max_outputs)
         return REFUSE(c, &s->output_count, "%s '%s' has %u outputs, %u to %u are needed", row->name,
                       name, s->output_count, row->min_outputs, row->max_outputs);
-    if (s->input_count + s->output_count > AI_FILE_MAX_OPERANDS)
-        return REFUSE(c, &s->input_count, "%s '%s' has %u operands, at most %d are allowed",
-                      row->name, name, s->input_count + s->output_count, AI_FILE_MAX_OPERANDS);
     if (s->param_bytes != row->param_bytes)
         return REFUSE(c, &s->param_bytes, "%s '%s' has parameters of %u bytes, %u are needed",
                       row->name, name, s->param_bytes, row->param_bytes);

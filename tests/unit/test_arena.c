@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Tests of the arena: nothing that lives at the same time overlaps, views and steps in place share,
+ * and the size is near the least possible. */
+#include "session.h"
+#include "unit.h"
+
+#include <stdlib.h>
+
+/* SplitMix64 */
+static uint64_t draw(uint64_t *state)
+{
+    uint64_t z = *state += 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+enum { STEPS = 60 };
+
+/* Random graphs of Concat (never in place) along axis 0, and of Relu and Flatten. */
+static lai *random_graph(uint64_t seed)
+{
+    ai_axis_params axis = {.axis = 0};
+    lai *f = lai_new("random");
+    uint32_t value[STEPS + 2];
+    uint32_t count = 2;
+    value[0] = lai_input(f, "a", AI_F32, 0, 1, (int64_t[]){(int64_t)(draw(&seed) % 500 + 1)});
+    value[1] = lai_input(f, "b", AI_F32, 0, 1, (int64_t[]){(int64_t)(draw(&seed) % 500 + 1)});
+    for (uint32_t i = 0; i < STEPS; i++) {
+        uint32_t a = value[count - 1 - draw(&seed) % (count < 6 ? count : 6)];
+        uint32_t b = value[count - 1 - draw(&seed) % (count < 3 ? count : 3)];
+        uint32_t y = lai_value(f, "y", AI_F32);
+        if (draw(&seed) % 3 == 0)
+            lai_step(f, AI_OP_RELU, "r", NULL, 1, 1, (uint32_t[]){a, y});
+        else if (draw(&seed) % 4 == 0)
+            lai_step(f, AI_OP_IDENTITY, "i", NULL, 1, 1, (uint32_t[]){a, y});
+        else if (draw(&seed) % 8 == 0)
+            lai_step(f, AI_OP_CONCAT, "c", &axis, 2, 1, (uint32_t[]){a, b, y});
+        else
+            lai_step(f, AI_OP_TRANSPOSE, "t", NULL, 1, 1, (uint32_t[]){a, y});
+        value[count++] = y;
+        if (draw(&seed) % 16 == 0)
+            lai_output(f, y);
+    }
+    lai_output(f, value[count - 1]);
+    return f;
+}
+
+/* The last step that may read a tensor's bytes through any of its aliases. */
+static void find_last(const ai_session *s, uint32_t *first, uint32_t *last)
+{
+    uint32_t steps = s->model->step_count;
+    for (uint32_t i = 0; i < s->model->tensor_count; i++) {
+        first[i] = s->tensors[i].kind == AI_TENSOR_VALUE ? UINT32_MAX : 0;
+        last[i] = 0;
+    }
+    for (uint32_t i = 0; i < steps; i++) {
+        const ai_step *step = &s->steps[i];
+        for (uint32_t k = 0; k < step->in_count; k++)
+            last[step->in[k]->index] = i;
+        first[step->out[0]->index] = i;
+        if (last[step->out[0]->index] < i)
+            last[step->out[0]->index] = i;
+    }
+    for (uint32_t i = 0; i < s->model->header->outputs.count; i++)
+        last[ai_session_tensor(s, s->model->header->outputs.first + i)->index] = steps;
+    /* a view keeps its source alive */
+    for (uint32_t i = steps; i-- > 0;) {
+        const ai_step *step = &s->steps[i];
+        if (step->alias == AI_ALIAS_VIEW && last[step->in[0]->index] < last[step->out[0]->index])
+            last[step->in[0]->index] = last[step->out[0]->index];
+    }
+}
+
+static bool are_aliases(const ai_session *s, uint32_t a, uint32_t b)
+{
+    for (uint32_t i = 0; i < s->model->step_count; i++) {
+        const ai_step *step = &s->steps[i];
+        if (step->alias != AI_ALIAS_NONE && step->in[0]->data == step->out[0]->data &&
+            s->tensors[a].data == s->tensors[b].data && step->in[0]->data == s->tensors[a].data)
+            return true;
+    }
+    return false;
+}
+
+/* Largest sum of sizes alive at a step, aliases counted once. */
+static int64_t most_alive(const ai_session *s, const uint32_t *first, const uint32_t *last)
+{
+    int64_t most = 0;
+    for (uint32_t step = 0; step < s->model->step_count; step++) {
+        int64_t sum = 0;
+        for (uint32_t i = 0; i < s->model->tensor_count; i++) {
+            const ai_tensor *t = &s->tensors[i];
+            bool is_counted = first[i] <= step && last[i] >= step;
+            for (uint32_t k = 0; k < i && is_counted; k++)
+                is_counted =
+                    !(first[k] <= step && last[k] >= step && s->tensors[k].data == t->data);
+            sum += is_counted ? ai_align(t->bytes) : 0;
+        }
+        most = sum > most ? sum : most;
+    }
+    return most;
+}
+
+static void check_overlaps(const ai_session *s, const uint32_t *first, const uint32_t *last)
+{
+    for (uint32_t i = 0; i < s->model->tensor_count; i++) {
+        const ai_tensor *a = &s->tensors[i];
+        const uint8_t *from = a->data;
+        ck_assert(from >= s->arena);
+        ck_assert(from + a->bytes <= s->arena + s->arena_bytes);
+        ck_assert_uint_eq((uintptr_t)from % 64, 0);
+        for (uint32_t k = 0; k < i; k++) {
+            const ai_tensor *b = &s->tensors[k];
+            const uint8_t *other = b->data;
+            if (last[i] < first[k] || last[k] < first[i] || other + b->bytes <= from ||
+                from + a->bytes <= other)
+                continue;
+            ck_assert_msg(are_aliases(s, i, k), "tensors %u and %u overlap", i, k);
+        }
+    }
+}
+
+START_TEST(test_random_graphs)
+{
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        uint8_t *file;
+        ai_model *m = must_open(random_graph(seed), &file);
+        ai_session *s;
+        uint32_t first[STEPS + 2];
+        uint32_t last[STEPS + 2];
+        ck_assert_int_eq(ai_session_open(&s, m, NULL, NULL), AI_OK);
+        ck_assert_uint_eq(m->tensor_count, STEPS + 2);
+        find_last(s, first, last);
+        check_overlaps(s, first, last);
+        int64_t most = most_alive(s, first, last);
+        ck_assert_int_ge(s->arena_bytes, most);
+        ck_assert_msg(s->arena_bytes * 10 <= most * 13, "seed %llu: %lld of %lld bytes",
+                      (unsigned long long)seed, (long long)s->arena_bytes, (long long)most);
+        ai_session_close(s);
+        ai_model_close(m);
+        free(file);
+    }
+}
+END_TEST
+
+/* The same graph in fresh memory full of garbage gives the same answers twice. */
+START_TEST(test_values)
+{
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        uint8_t *file;
+        ai_model *m = must_open(random_graph(seed), &file);
+        ai_session *s;
+        ai_tensor_info t = AI_TENSOR_INFO_INIT;
+        float *data[2];
+        ai_view in[2];
+        ai_buffer out[STEPS + 1] = {{NULL, 0}};
+        uint32_t count = m->header->outputs.count;
+        ck_assert_int_eq(ai_session_open(&s, m, NULL, NULL), AI_OK);
+        for (uint32_t i = 0; i < 2; i++) {
+            ai_session_input(s, i, &t);
+            data[i] = malloc(t.bytes);
+            for (size_t k = 0; k < t.bytes / 4; k++)
+                data[i][k] = (float)(k % 17) - 8;
+            in[i] = (ai_view){data[i], t.bytes};
+        }
+        uint8_t *answer[2] = {NULL, NULL};
+        for (int turn = 0; turn < 2; turn++) {
+            ai_session_output(s, count - 1, &t);
+            answer[turn] = malloc(t.bytes);
+            out[count - 1] = (ai_buffer){answer[turn], t.bytes};
+            memset(s->arena, turn ? 0xFF : 0x55, (size_t)s->arena_bytes);
+            ck_assert_int_eq(ai_infer(s, in, 2, out, count, NULL, NULL), AI_OK);
+        }
+        ck_assert_mem_eq(answer[0], answer[1], t.bytes);
+        free(answer[0]);
+        free(answer[1]);
+        free(data[0]);
+        free(data[1]);
+        ai_session_close(s);
+        ai_model_close(m);
+        free(file);
+    }
+}
+END_TEST
+
+/* A step in place must not overwrite what another operand of it, or a later step, still reads. */
+START_TEST(test_no_sharing)
+{
+    lai *f = lai_new("share");
+    uint32_t x = lai_input(f, "x", AI_F32, 0, 1, (int64_t[]){4});
+    uint32_t a = lai_value(f, "a", AI_F32);
+    uint32_t b = lai_value(f, "b", AI_F32);
+    uint32_t c = lai_value(f, "c", AI_F32);
+    lai_step(f, AI_OP_RELU, "a", NULL, 1, 1, (uint32_t[]){x, a});
+    lai_step(f, AI_OP_ADD, "b", NULL, 2, 1, (uint32_t[]){a, x, b});
+    lai_step(f, AI_OP_ADD, "c", NULL, 2, 1, (uint32_t[]){b, b, c});
+    lai_output(f, c);
+    lai_output(f, b);
+    uint8_t *file;
+    ai_model *m = must_open(f, &file);
+    ai_session *s;
+    float in[4] = {-1, 2, -3, 4};
+    float y[2][4];
+    ai_view inputs = {in, sizeof(in)};
+    ai_buffer outputs[2] = {{y[0], 16}, {y[1], 16}};
+    ck_assert_int_eq(ai_session_open(&s, m, NULL, NULL), AI_OK);
+    ck_assert_int_eq(ai_infer(s, &inputs, 1, outputs, 2, NULL, NULL), AI_OK);
+    for (int i = 0; i < 4; i++) {
+        float sum = in[i] + (in[i] > 0 ? in[i] : 0);
+        ck_assert_float_eq(y[1][i], sum);
+        ck_assert_float_eq(y[0][i], 2 * sum);
+    }
+    ai_session_close(s);
+    ai_model_close(m);
+    free(file);
+}
+END_TEST
+
+/* A chain of same-sized steps runs in one place. */
+START_TEST(test_in_place)
+{
+    lai *f = lai_new("chain");
+    uint32_t last = lai_input(f, "x", AI_F32, 0, 1, (int64_t[]){1000});
+    for (int i = 0; i < 10; i++) {
+        uint32_t y = lai_value(f, "y", AI_F32);
+        lai_step(f, i % 2 ? AI_OP_RELU : AI_OP_IDENTITY, "s", NULL, 1, 1, (uint32_t[]){last, y});
+        last = y;
+    }
+    lai_output(f, last);
+    uint8_t *file;
+    ai_model *m = must_open(f, &file);
+    ai_session *s;
+    ck_assert_int_eq(ai_session_open(&s, m, NULL, NULL), AI_OK);
+    ck_assert_int_eq(s->arena_bytes, 4032);
+    ai_session_close(s);
+    ai_model_close(m);
+    free(file);
+}
+END_TEST
+
+/* More groups than are placed one by one. */
+START_TEST(test_many)
+{
+    lai *f = lai_new("many");
+    uint32_t last = lai_input(f, "x", AI_F32, 0, 1, (int64_t[]){8});
+    for (int i = 0; i < 9000; i++) {
+        uint32_t y = lai_value(f, "y", AI_F32);
+        lai_step(f, AI_OP_TRANSPOSE, "t", NULL, 1, 1, (uint32_t[]){last, y});
+        last = y;
+    }
+    lai_output(f, last);
+    uint8_t *file;
+    ai_model *m = must_open(f, &file);
+    ai_session *s;
+    float x[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    float y[8];
+    ai_view in = {x, sizeof(x)};
+    ai_buffer out = {y, sizeof(y)};
+    ck_assert_int_eq(ai_session_open(&s, m, NULL, NULL), AI_OK);
+    ck_assert_int_eq(ai_infer(s, &in, 1, &out, 1, NULL, NULL), AI_OK);
+    ck_assert_mem_eq(x, y, sizeof(x));
+    ai_session_close(s);
+    ai_model_close(m);
+    free(file);
+}
+END_TEST
+
+Suite *arena_suite(void)
+{
+    Suite *suite = suite_create("arena");
+    TCase *c = tcase_create("arena");
+    tcase_add_test(c, test_random_graphs);
+    tcase_add_test(c, test_values);
+    tcase_add_test(c, test_no_sharing);
+    tcase_add_test(c, test_in_place);
+    tcase_add_test(c, test_many);
+    suite_add_tcase(suite, c);
+    return suite;
+}
