@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """ai_image_prepare gives the tensors that the usual Python with Pillow and NumPy gives."""
+import functools
 import io
 import json
 
@@ -13,8 +14,10 @@ SIZES = [(451, 300), (300, 451), (224, 224), (256, 256), (100, 80), (33, 500), (
          (1200, 901)]
 
 
+@functools.lru_cache(maxsize=None)
 def photo(size, seed=1):
-    return task.encode(Image.fromarray(task.smooth(seed, size[1], size[0], 3)), "PNG")
+    return task.encode(Image.fromarray(task.smooth(seed, size[1], size[0], 3)), "PNG",
+                       compress_level=1)
 
 
 def opened(data):

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The zoo: its reader of checkpoints, and its networks against ONNX Runtime on a photograph."""
+import collections
+import ctypes
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import task_lib as task
+import test_classifier
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ZOO = os.path.join(ROOT, "models", "zoo")
+sys.path.insert(0, ZOO)
+import torch_file
+
+PHOTO = os.path.join(ROOT, "tests", "data", "chelsea.png")
+CATS = {281, 282, 285}
+
+
+class StorageId(str):
+    """Stands for a storage while a file is written."""
+
+
+class Named:
+    """Pickled as the name of something that only PyTorch has."""
+
+    def __init__(self, module, name, *arguments):
+        self.module, self.name, self.arguments = module, name, arguments
+
+
+class Writer(pickle._Pickler):
+    """Writes what torch.save wrote, without PyTorch."""
+
+    def persistent_id(self, thing):
+        if isinstance(thing, StorageId):
+            key, count = thing.split(":")
+            return ("storage", Named("torch", "FloatStorage"), key, "cpu", int(count), None)
+        return None
+
+    def save(self, thing, save_persistent_id=True):
+        if isinstance(thing, Named):
+            self.write(pickle.GLOBAL + f"{thing.module}\n{thing.name}\n".encode())
+            if thing.arguments:
+                super().save(thing.arguments)
+                self.write(pickle.REDUCE)
+        else:
+            super().save(thing, save_persistent_id)
+
+
+def write(path, state, storages, magic=torch_file.MAGIC):
+    with open(path, "wb") as stream:
+        for part in (magic, torch_file.VERSION, {"little_endian": True}):
+            pickle.dump(part, stream, 2)
+        Writer(stream, 2).dump(state)
+        pickle.dump(list(storages), stream, 2)
+        for data in storages.values():
+            stream.write(len(data).to_bytes(8, "little") + np.asarray(data, "<f4").tobytes())
+
+
+def tensor(key, count, offset, shape, stride):
+    return Named("torch._utils", "_rebuild_tensor_v2", StorageId(f"{key}:{count}"), offset, shape,
+                 stride, False, collections.OrderedDict())
+
+
+def test_reader(tmp_path):
+    data = np.arange(24, dtype=np.float32)
+    write(tmp_path / "f", collections.OrderedDict(
+        a=tensor("7", 24, 0, (2, 3, 4), (12, 4, 1)), b=tensor("7", 24, 5, (3, 2), (1, 3)),
+        c=tensor("8", 1, 0, (), ())), {"7": data, "8": [3]})
+    state = torch_file.read(tmp_path / "f")
+    assert list(state) == ["a", "b", "c"]
+    assert np.array_equal(state["a"], data.reshape(2, 3, 4))
+    assert state["b"].tolist() == [[5, 8], [6, 9], [7, 10]]
+    assert state["c"] == 3
+
+
+@pytest.mark.parametrize("shape, stride, offset", [
+    ((25,), (1,), 0), ((24,), (1,), 1), ((2, 13), (12, 1), 0), ((4,), (-1,), 10), ((2,), (1,), -1),
+    ((1 << 40, 2), (1, 1 << 40), 0), ((2, 2), (1,), 0)])
+def test_reader_stays_inside_storages(tmp_path, shape, stride, offset):
+    write(tmp_path / "f", {"a": tensor("7", 24, offset, shape, stride)}, {"7": np.zeros(24)})
+    with pytest.raises(ValueError):
+        torch_file.read(tmp_path / "f")
+
+
+@pytest.mark.parametrize("module, name", [
+    ("os", "system"), ("builtins", "eval"), ("posix", "system"), ("torch", "load"),
+    ("torch._utils", "_rebuild_parameter"), ("torch_file", "Unpickler"), ("torch", "FloatTensor")])
+def test_reader_runs_nothing(tmp_path, module, name):
+    mark = tmp_path / "mark"
+    write(tmp_path / "f", {"a": Named(module, name, f"touch {mark}")}, {})
+    with pytest.raises(pickle.UnpicklingError, match="which is no tensor"):
+        torch_file.read(tmp_path / "f")
+    assert not mark.exists()
+
+
+def test_reader_refuses_other_files(tmp_path):
+    write(tmp_path / "f", {}, {}, magic=5)
+    with pytest.raises(ValueError, match="not a legacy torch.save file"):
+        torch_file.read(tmp_path / "f")
+    write(tmp_path / "f", {"a": tensor("7", 24, 0, (2,), (1,))}, {"7": np.zeros(23)})
+    with pytest.raises(ValueError, match="storage 7 has 23 elements, needs 24"):
+        torch_file.read(tmp_path / "f")
+    write(tmp_path / "f", {"a": tensor("7", 24, 0, (2,), (1,))}, {"7": np.zeros(24)})
+    whole = (tmp_path / "f").read_bytes()
+    (tmp_path / "f").write_bytes(whole[:-1])
+    with pytest.raises(ValueError, match="truncated in storage 7|buffer size"):
+        torch_file.read(tmp_path / "f")
+    (tmp_path / "f").write_bytes(whole + b"x")
+    with pytest.raises(ValueError, match="bytes are left"):
+        torch_file.read(tmp_path / "f")
+
+
+def test_fetch_says_what_there_is():
+    run = subprocess.run([sys.executable, os.path.join(ZOO, "fetch"), "alexnet"],
+                         capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr == ("fetch: unknown network 'alexnet', there are efficientnet-lite0, "
+                          "mobilenetv2, resnet50-synthetic\n")
+
+
+def test_labels():
+    lines = open(os.path.join(ZOO, "imagenet-labels.txt"), encoding="utf-8").read().splitlines()
+    assert len(lines) == 1000 and all(lines)
+    assert (lines[0], lines[282], lines[999]) == (
+        "tench, Tinca tinca", "tiger cat", "toilet tissue, toilet paper, bathroom tissue")
+
+
+@pytest.mark.parametrize("name, recipe", [("efficientnet-lite0", "lite"),
+                                          ("mobilenetv2", "imagenet")])
+def test_photograph(name, recipe):
+    """The same five classes as ONNX Runtime, in its order; scores to five decimals."""
+    runtime = pytest.importorskip("onnxruntime")
+    source = os.path.join(ZOO, "cache", name + ".onnx")
+    flat = os.path.join(os.environ["AI_BUILD"], "models", "zoo", name + ".lai")
+    if not os.path.exists(source) or not os.path.exists(flat):
+        pytest.skip(f"not there: models/zoo/fetch {name}, then build")
+    data = open(PHOTO, "rb").read()
+    session = runtime.InferenceSession(source, providers=["CPUExecutionProvider"])
+    logits = session.run(None, {"image": task.prepare(recipe, data, (1, 3, 224, 224))})[0][0]
+    expected = test_classifier.softmax(logits)
+    best = np.argsort(-expected)[:5]
+    with test_classifier.Classifier(flat) as c:
+        got = c.classify(data, 5)
+    assert [index for index, _, _ in got] == best.tolist()
+    assert np.allclose([score for _, score, _ in got], expected[best], atol=1e-5)
+    assert CATS == {index for index, _, _ in got[:3]}
