@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Tests of ai_convert_file and ai_self_test: what is written, and that nothing is on failure. */
+#include "net.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "seeded.h"
+#include "text.h"
+
+static char folder[] = "/tmp/ai-convert-XXXXXX";
+static char source[64];
+static char target[64];
+static ai_error err;
+
+/* ---- A source: y = Relu(x), x [2, 3], as the wire format of protocol buffers ---- */
+
+typedef struct message {
+    unsigned char data[256];
+    size_t bytes;
+} message;
+
+static void put_number(message *m, int field, int value)
+{
+    m->data[m->bytes++] = (unsigned char)(field << 3);
+    m->data[m->bytes++] = (unsigned char)value;
+}
+
+static void put_bytes(message *m, int field, const void *data, size_t bytes)
+{
+    m->data[m->bytes++] = (unsigned char)(field << 3 | 2);
+    m->data[m->bytes++] = (unsigned char)bytes;
+    memcpy(m->data + m->bytes, data, bytes);
+    m->bytes += bytes;
+}
+
+static void put_text(message *m, int field, const char *text)
+{
+    put_bytes(m, field, text, strlen(text));
+}
+
+static void put_message(message *m, int field, const message *part)
+{
+    put_bytes(m, field, part->data, part->bytes);
+}
+
+static message value_info(const char *name)
+{
+    message shape = {.bytes = 0};
+    message tensor = {.bytes = 0};
+    message type = {.bytes = 0};
+    message info = {.bytes = 0};
+    for (int i = 2; i <= 3; i++) {
+        message dimension = {.bytes = 0};
+        put_number(&dimension, 1, i);
+        put_message(&shape, 1, &dimension);
+    }
+    put_number(&tensor, 1, 1);
+    put_message(&tensor, 2, &shape);
+    put_message(&type, 1, &tensor);
+    put_text(&info, 1, name);
+    put_message(&info, 2, &type);
+    return info;
+}
+
+static message relu_model(const char *operator)
+{
+    message node = {.bytes = 0};
+    message graph = {.bytes = 0};
+    message opset = {.bytes = 0};
+    message model = {.bytes = 0};
+    message x = value_info("x");
+    message y = value_info("y");
+    put_text(&node, 1, "x");
+    put_text(&node, 2, "y");
+    put_text(&node, 3, "relu");
+    put_text(&node, 4, operator);
+    put_message(&graph, 1, &node);
+    put_text(&graph, 2, "g");
+    put_message(&graph, 11, &x);
+    put_message(&graph, 12, &y);
+    put_number(&opset, 2, 13);
+    put_number(&model, 1, 8);
+    put_message(&model, 7, &graph);
+    put_message(&model, 8, &opset);
+    return model;
+}
+
+/* ---- Files ---- */
+
+static void write_file(const char *path, const void *data, size_t bytes)
+{
+    FILE *file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(data, 1, bytes, file), bytes);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+static int files_in_folder(void)
+{
+    int count = 0;
+    DIR *dir = opendir(folder);
+    ck_assert_ptr_nonnull(dir);
+    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir))
+        count += entry->d_name[0] != '.';
+    closedir(dir);
+    return count;
+}
+
+static void setup(void)
+{
+    message model = relu_model("Relu");
+    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(source, sizeof source, "%s/net.v1.onnx", folder);
+    snprintf(target, sizeof target, "%s/net.lai", folder);
+    write_file(source, model.data, model.bytes);
+    memset(&err, 0, sizeof err);
+}
+
+static void teardown(void)
+{
+    unlink(source);
+    unlink(target);
+    rmdir(target);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+
+/* ---- What is written ---- */
+
+static ai_resource resource(const ai_model *model, const char *name)
+{
+    ai_resource found = AI_RESOURCE_INIT;
+    for (uint32_t i = 0; ai_model_resource(model, i, &found) == AI_OK; i++) {
+        if (strcmp(found.name, name) == 0)
+            return found;
+    }
+    ck_abort_msg("no resource '%s'", name);
+    return found;
+}
+
+START_TEST(file_is_whole)
+{
+    ai_convert_options options = AI_CONVERT_OPTIONS_INIT;
+    const ai_named_data labels = {"labels", "a\nb\n", 4};
+    options.resources = &labels;
+    options.resource_count = 1;
+    options.licence = "Apache-2.0";
+    ck_assert_msg(ai_convert_file(source, target, &options, &err) == AI_OK, "%s", err.message);
+    ck_assert_int_eq(files_in_folder(), 2);
+    ai_model *model = NULL;
+    ai_model_info info = AI_MODEL_INFO_INIT;
+    ck_assert_int_eq(ai_model_open(&model, target, NULL), AI_OK);
+    ck_assert_int_eq(ai_model_verify(model, NULL), AI_OK);
+    ck_assert_int_eq(ai_self_test(model, 0, 1, NULL), AI_OK);
+    ck_assert_int_eq(ai_model_describe(model, &info), AI_OK);
+    ck_assert_str_eq(info.name, "net.v1");
+    ai_resource found = resource(model, "labels");
+    ck_assert_uint_eq(found.bytes, 4);
+    found = resource(model, "metadata");
+    ck_assert_ptr_nonnull(strstr(found.data, "\"opset\":13"));
+    ck_assert_ptr_nonnull(strstr(found.data, "\"licence\":\"Apache-2.0\""));
+    ai_model_close(model);
+}
+END_TEST
+
+START_TEST(same_source_same_file)
+{
+    char again[80];
+    ai_model *models[2];
+    ai_model_info info[2] = {AI_MODEL_INFO_INIT, AI_MODEL_INFO_INIT};
+    snprintf(again, sizeof again, "%s.again", target);
+    ck_assert_int_eq(ai_convert_file(source, target, NULL, NULL), AI_OK);
+    ck_assert_int_eq(ai_convert_file(source, again, NULL, NULL), AI_OK);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(ai_model_open(&models[i], i == 0 ? target : again, NULL), AI_OK);
+        ai_model_describe(models[i], &info[i]);
+        ai_model_close(models[i]);
+    }
+    ck_assert_mem_eq(info[0].digest, info[1].digest, 32);
+    unlink(again);
+}
+END_TEST
+
+/* ---- What is not ---- */
+
+static void expect_failure(const ai_convert_options *options, const char *in, const char *out,
+                           ai_status status, const char *part)
+{
+    int before = files_in_folder();
+    memset(&err, 0, sizeof err);
+    ck_assert_int_eq(ai_convert_file(in, out, options, &err), status);
+    ck_assert_int_eq(err.code, status);
+    ck_assert_msg(strstr(err.message, part) != NULL, "'%s' lacks '%s'", err.message, part);
+    ck_assert_int_eq(files_in_folder(), before);
+}
+
+START_TEST(source_is_missing)
+{
+    unlink(source);
+    expect_failure(NULL, source, target, AI_E_IO, "");
+    expect_failure(NULL, NULL, target, AI_E_ARGUMENT, "source path is missing");
+    expect_failure(NULL, source, NULL, AI_E_ARGUMENT, "output path is missing");
+}
+END_TEST
+
+START_TEST(what_was_there_stays)
+{
+    char kept[8] = {0};
+    message model = relu_model("NoSuch");
+    write_file(target, "before", 6);
+    write_file(source, model.data, model.bytes);
+    expect_failure(NULL, source, target, AI_E_UNSUPPORTED, "NoSuch");
+    write_file(source,
+               "\x7f"
+               "ELF, not a model",
+               17);
+    expect_failure(NULL, source, target, AI_E_FORMAT, "");
+    FILE *file = fopen(target, "rb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fread(kept, 1, sizeof kept, file), 6);
+    fclose(file);
+    ck_assert_str_eq(kept, "before");
+}
+END_TEST
+
+START_TEST(target_cannot_be_written)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/none/net.lai", folder);
+    expect_failure(NULL, source, path, AI_E_IO, "cannot be created: No such file");
+    snprintf(path, sizeof path, "mkdir %s", target);
+    ck_assert_int_eq(system(path), 0);
+    expect_failure(NULL, source, target, AI_E_IO, "cannot be replaced: Is a directory");
+}
+END_TEST
+
+START_TEST(options_are_checked)
+{
+    ai_convert_options options = AI_CONVERT_OPTIONS_INIT;
+    ai_named_data data[2] = {{"self-test", "x", 1}, {"a", "x", 1}};
+    options.flags = 1;
+    expect_failure(&options, source, target, AI_E_ARGUMENT, "flags 0x1");
+    options.flags = 0;
+    options.size = 2;
+    expect_failure(&options, source, target, AI_E_ARGUMENT, "size 2");
+    options.size = sizeof options;
+    options.resources = data;
+    options.resource_count = 2;
+    expect_failure(&options, source, target, AI_E_ARGUMENT, "'self-test' is written by");
+    data[0].name = "a";
+    expect_failure(&options, source, target, AI_E_ARGUMENT, "'a' is given twice");
+    data[0] = (ai_named_data){"b", NULL, 1};
+    expect_failure(&options, source, target, AI_E_ARGUMENT, "resource 0 has no name or no data");
+    options.resource_count = 100000;
+    expect_failure(&options, source, target, AI_E_ARGUMENT, "100000 resources, at most");
+}
+END_TEST
+
+typedef struct stop {
+    const char *part;
+    int calls;
+} stop;
+
+static int32_t stop_at(void *user, const char *part, uint64_t done, uint64_t total)
+{
+    stop *s = user;
+    ck_assert_uint_le(done, total);
+    bool is_here = s->part != NULL && strcmp(part, s->part) == 0;
+    s->calls += s->part == NULL || is_here;
+    return is_here;
+}
+
+START_TEST(caller_may_stop)
+{
+    static const char *const parts[] = {"read", "fold", "pack", "self-test"};
+    ai_convert_options options = AI_CONVERT_OPTIONS_INIT;
+    stop s = {parts[_i], 0};
+    options.progress = stop_at;
+    options.user = &s;
+    expect_failure(&options, source, target, AI_E_STOPPED, "");
+    ck_assert_int_eq(s.calls, 1);
+    s = (stop){NULL, 0};
+    ck_assert_int_eq(ai_convert_file(source, target, &options, NULL), AI_OK);
+    ck_assert_int_gt(s.calls, 5);
+}
+END_TEST
+
+/* ---- Self-tests ---- */
+
+/* A model y = -x of two numbers with that self-test. */
+static ai_model *model_with(const char *self_test, void **file)
+{
+    ai_graph *graph = ai_graph_new();
+    ai_model *model = NULL;
+    size_t bytes = 0;
+    graph->name = "net";
+    int32_t x = net_input(graph, "x", DIMS(2), 0);
+    ai_graph_output(graph, net_op(graph, "y", AI_OP_NEG, x, AI_NO_VALUE));
+    net_infer(graph);
+    ai_resource_data data = {"self-test", self_test, self_test == NULL ? 0 : strlen(self_test)};
+    ck_assert_int_eq(ai_flat_write(graph, &data, self_test == NULL ? 0 : 1, file, &bytes, NULL),
+                     AI_OK);
+    ck_assert_int_eq(ai_model_view(&model, *file, bytes, NULL), AI_OK);
+    ai_graph_free(graph);
+    return model;
+}
+
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+
+START_TEST(damaged_self_tests)
+{
+    static const struct {
+        const char *json;
+        ai_status status;
+        const char *message;
+    } cases[] = {
+        {NULL, AI_E_FORMAT, "the file has no self-test"},
+        {"", AI_E_FORMAT, "the self-test has no seed"},
+        {"{\"seed\":x}", AI_E_FORMAT, "the self-test has no seed"},
+        {"{\"seed\":99999999999999999999}", AI_E_FORMAT, "the self-test has no seed"},
+        {"{\"seed\":1}", AI_E_FORMAT, "the self-test has 0 digests, the model has 1 outputs"},
+        {"{\"seed\":1,\"sha256\":\"00", AI_E_FORMAT, "digest 0 of the self-test is not 64 hex"},
+        {"{\"seed\":1,\"sha256\":\"" ZEROS "\",\"sha256\":\"" ZEROS "\"}", AI_E_FORMAT,
+         "the self-test has over 1 digests"},
+        {"{\"seed\":1,\"sha256\":\"" ZEROS "\"}", AI_E_INTERNAL,
+         "output 'y' is the same at levels"},
+    };
+    void *file = NULL;
+    ai_model *model = model_with(cases[_i].json, &file);
+    ck_assert_int_eq(ai_self_test(model, AI_CPU_REF, 1, &err), cases[_i].status);
+    ck_assert_msg(strstr(err.message, cases[_i].message) != NULL, "%s", err.message);
+    ai_model_close(model);
+    free(file);
+}
+END_TEST
+
+START_TEST(self_test_levels)
+{
+    void *file = NULL;
+    char *json = NULL;
+    ai_model *model = model_with(NULL, &file);
+    ck_assert_int_eq(ai_self_test_make(model, 7, NULL, &json, &err), AI_OK);
+    ai_model_close(model);
+    free(file);
+    model = model_with(json, &file);
+    ck_assert_int_eq(ai_self_test(model, 0, 0, NULL), AI_OK);
+    ck_assert_int_eq(ai_self_test(model, 1u << 30, 0, &err), AI_E_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.message, "none of the levels asked for (0x40000000)"));
+    ck_assert_int_eq(ai_self_test(NULL, 0, 0, &err), AI_E_ARGUMENT);
+    ai_model_close(model);
+    free(file);
+    free(json);
+}
+END_TEST
+
+START_TEST(strings_are_json)
+{
+    ai_text text = {0};
+    ai_text_quote(&text, "a\"\\\n\x7f \xc3\xa9 \xff\xc0\xaf \xed\xa0\x80 \xf0\x9f\x8e\x89");
+    ck_assert_str_eq(text.data, "\"a\\\"\\\\\\u000a\\u007f \xc3\xa9 \\ufffd\\ufffd\\ufffd "
+                                "\\ufffd\\ufffd\\ufffd \xf0\x9f\x8e\x89\"");
+    free(text.data);
+}
+END_TEST
+
+/* The file's weights lie in the order of their use, each constant once. */
+START_TEST(weights_in_order_of_use)
+{
+    ai_graph *graph = ai_graph_new();
+    void *file = NULL;
+    size_t bytes = 0;
+    graph->name = "net";
+    int32_t b = net_random(graph, "b", 1, 5, 6, DIMS(3));
+    int32_t a = net_random(graph, "a", 2, 7, 8, DIMS(3));
+    int32_t x = net_input(graph, "x", DIMS(3), 0);
+    int32_t s = net_op(graph, "s", AI_OP_ADD, x, a);
+    int32_t t = net_op(graph, "t", AI_OP_MUL, s, b);
+    ai_graph_output(graph, net_op(graph, "y", AI_OP_ADD, t, a));
+    net_infer(graph);
+    ck_assert_int_eq(ai_flat_write(graph, NULL, 0, &file, &bytes, NULL), AI_OK);
+    ck_assert_uint_eq(bytes % 4096, 64 + 12);
+    const char *weights = (const char *)file + bytes - (64 + 12);
+    ck_assert_mem_eq(weights, graph->values[a].data, 12);
+    ck_assert_mem_eq(weights + 64, graph->values[b].data, 12);
+    free(file);
+    ai_graph_free(graph);
+}
+END_TEST
+
+Suite *convert_suite(void)
+{
+    Suite *suite = suite_create("convert");
+    TCase *files = tcase_create("files");
+    tcase_add_checked_fixture(files, setup, teardown);
+    tcase_add_test(files, file_is_whole);
+    tcase_add_test(files, same_source_same_file);
+    tcase_add_test(files, source_is_missing);
+    tcase_add_test(files, what_was_there_stays);
+    tcase_add_test(files, target_cannot_be_written);
+    tcase_add_test(files, options_are_checked);
+    tcase_add_loop_test(files, caller_may_stop, 0, 4);
+    suite_add_tcase(suite, files);
+    TCase *memory = tcase_create("memory");
+    tcase_add_loop_test(memory, damaged_self_tests, 0, 8);
+    tcase_add_test(memory, self_test_levels);
+    tcase_add_test(memory, strings_are_json);
+    tcase_add_test(memory, weights_in_order_of_use);
+    suite_add_tcase(suite, memory);
+    return suite;
+}
