@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Conv that writes blocks of 16 channels: dense, grouped and depthwise, and from plain planes. */
+#include <string.h>
+
+#include "conv.h"
+
+static int64_t panels_of(const ai_step *s)
+{
+    return ai_blocks(s->out[0]->dim[1]);
+}
+
+static bool fits_blocked(const ai_step *s)
+{
+    const ai_tensor *w = s->in[1];
+    int64_t group = ai_conv_group(s);
+    return group == 1 || (w->dim[1] % 16 == 0 && w->dim[0] / group % 16 == 0);
+}
+
+static bool fits_depthwise(const ai_step *s)
+{
+    return s->in[1]->dim[1] == 1 && s->in[1]->dim[0] == s->in[0]->dim[1];
+}
+
+static bool fits_stem(const ai_step *s)
+{
+    return ai_conv_group(s) == 1;
+}
+
+/* The kernels read whole panels of bias. */
+static bool plan_bias(ai_step *s)
+{
+    if (ai_conv_operand(s, 2) == NULL || s->out[0]->dim[1] % 16 == 0)
+        return true;
+    return ai_scratch_add(&s->scratch, panels_of(s), 16, 1, sizeof(float));
+}
+
+/* The border that the window needs; rows below that no window reaches are not asked for. */
+static void raise_border(ai_step *s, const ai_window3 *v)
+{
+    for (int i = 0; i < 2; i++) {
+        int64_t end = ai_window3_reach(v, 1 + i, v->out[1 + i]) - v->pad[1 + i] - v->in[1 + i];
+        uint32_t *border = s->in[0]->border;
+        border[i] = (uint32_t)ai_max(border[i], v->pad[1 + i]);
+        border[2 + i] = (uint32_t)ai_max(border[2 + i], ai_max(end, 0));
+    }
+}
+
+static bool plan_blocked(ai_step *s, const ai_window3 *v)
+{
+    raise_border(s, v);
+    s->work = s->out[0]->dim[0] * panels_of(s) * v->out[1];
+    return plan_bias(s);
+}
+
+static bool plan_stem(ai_step *s, const ai_window3 *v)
+{
+    s->work = s->out[0]->dim[0] * v->out[1];
+    return plan_bias(s) && ai_conv_plan_slab(s, v);
+}
+
+/* The last panel is completed in the scratch. */
+static const float *whole_bias(const ai_step *s, char **scratch)
+{
+    const ai_tensor *bias = ai_conv_operand(s, 2);
+    if (bias == NULL || bias->dim[0] % 16 == 0)
+        return bias == NULL ? NULL : bias->data;
+    int64_t whole = ai_blocks(bias->dim[0]) * 16;
+    float *copy = ai_scratch_take(scratch, whole, sizeof(float));
+    memcpy(copy, bias->data, (size_t)bias->dim[0] * sizeof(float));
+    memset(copy + bias->dim[0], 0, (size_t)(whole - bias->dim[0]) * sizeof(float));
+    return copy;
+}
+
+/* Everything that does not depend on image and group. */
+static void fill_args(const ai_step *s, const ai_window3 *v, const float *bias, ai_conv_args *a)
+{
+    const ai_tensor *w = s->in[1];
+    const ai_tensor *r = ai_conv_operand(s, 3);
+    int64_t taps = w->dim[1] * v->kernel[1] * v->kernel[2];
+
+    *a = (ai_conv_args){
+        .in_row = s->in[0]->row,
+        .in_plane = s->in[0]->plane,
+        .weights = w->data,
+        .panel = taps * 16,
+        .bias = bias,
+        .residual_row = r == NULL ? 0 : r->row,
+        .residual_plane = r == NULL ? 0 : r->plane,
+        .out_row = s->out[0]->row,
+        .out_plane = s->out[0]->plane,
+        .ic = (int32_t)w->dim[1],
+        .kh = (int32_t)v->kernel[1],
+        .kw = (int32_t)v->kernel[2],
+        .stride_h = (int32_t)v->stride[1],
+        .stride_w = (int32_t)v->stride[2],
+        .dilation_h = (int32_t)v->dilation[1],
+        .dilation_w = (int32_t)v->dilation[2],
+        .ow = (int32_t)v->out[2],
+    };
+    ai_conv_clamp(s, &a->lo, &a->hi);
+}
+
+static void point_at_output(const ai_step *s, int64_t image, int64_t row, ai_conv_args *a)
+{
+    const ai_tensor *y = s->out[0];
+    const ai_tensor *r = ai_conv_operand(s, 3);
+    int64_t panels = panels_of(s);
+
+    a->out = (float *)y->data + image * panels * y->plane + row * y->row;
+    if (r != NULL)
+        a->residual = (const float *)r->data + image * panels * r->plane + row * r->row;
+}
+
+/* Units run through the rows of a panel, then the panels of an image: a range is taken apart into
+ * parts of a panel and, in the middle, as many whole panels of a group as there are. */
+static void run_blocked(const ai_step *s, const ai_window3 *v, int64_t begin, int64_t end,
+                        char *scratch)
+{
+    const ai_tensor *x = s->in[0];
+    ai_conv_args a;
+
+    fill_args(s, v, whole_bias(s, &scratch), &a);
+    bool is_depthwise = s->in[1]->layout == AI_LAYOUT_DEPTHWISE16;
+    int64_t panels = panels_of(s);
+    int64_t group_panels = is_depthwise ? panels : ai_blocks(s->out[0]->dim[1] / ai_conv_group(s));
+    int64_t group_blocks = is_depthwise ? panels : ai_blocks(s->in[1]->dim[1]);
+    int64_t image_blocks = ai_blocks(x->dim[1]);
+    while (begin < end) {
+        int64_t row = begin % v->out[1];
+        int64_t panel = begin / v->out[1] % panels;
+        int64_t image = begin / v->out[1] / panels;
+        int64_t group = panel / group_panels;
+        int64_t count = 1;
+        int64_t rows = ai_min(v->out[1] - row, end - begin);
+        if (rows == v->out[1])
+            count = ai_min((end - begin) / rows, (group + 1) * group_panels - panel);
+        a.in = (const float *)x->data + (image * image_blocks + group * group_blocks) * x->plane -
+               v->pad[1] * x->row - v->pad[2] * 16;
+        a.row_begin = (int32_t)row;
+        a.row_end = (int32_t)(row + rows);
+        a.panel_begin = (int32_t)panel;
+        a.panel_end = (int32_t)(panel + count);
+        point_at_output(s, image, 0, &a);
+        s->kernel[0]->fn(&a);
+        begin += rows * count;
+    }
+}
+
+/* Units run through the rows of an image, all panels at once. */
+static void run_stem(const ai_step *s, const ai_window3 *v, int64_t begin, int64_t end,
+                     char *scratch)
+{
+    const ai_tensor *x = s->in[0];
+    ai_conv_args a;
+    int64_t size[3];
+    int64_t plane;
+
+    fill_args(s, v, whole_bias(s, &scratch), &a);
+    bool needs_slab = ai_conv_is_padded(v);
+    int64_t image_size = v->in[1] * v->in[2];
+    int64_t most = s->local[AI_CONV_SLICES];
+    a.panel_end = (int32_t)panels_of(s);
+    while (begin < end) {
+        int64_t row = begin % v->out[1];
+        int64_t image = begin / v->out[1];
+        int64_t rows = ai_min(ai_min(v->out[1] - row, end - begin), most);
+        const float *in = (const float *)x->data + image * x->dim[1] * image_size;
+        a.in = in + row * v->stride[1] * v->in[2];
+        a.in_row = v->in[2];
+        a.in_plane = image_size;
+        if (needs_slab) {
+            (void)ai_conv_slab_size(v, rows, size, &plane);
+            ai_conv_fill_slab(v, in, x->dim[1], (int64_t[2]){0, row * v->stride[1]}, size, plane,
+                              (float *)(void *)scratch);
+            a.in = (const float *)(void *)scratch;
+            a.in_row = size[2];
+            a.in_plane = plane;
+        }
+        a.row_end = (int32_t)rows;
+        point_at_output(s, image, row, &a);
+        s->kernel[0]->fn(&a);
+        begin += rows;
+    }
+}
+
+const ai_conv_form ai_conv_blocked = {
+    AI_LAYOUT_NCHW16C, AI_LAYOUT_CONV16, AI_LAYOUT_NCHW16C, AI_LAYOUT_CONV16,
+    AI_K_CONV,         fits_blocked,     plan_blocked,      run_blocked,
+};
+
+const ai_conv_form ai_conv_depthwise = {
+    AI_LAYOUT_NCHW16C,   AI_LAYOUT_DEPTHWISE16, AI_LAYOUT_NCHW16C, AI_LAYOUT_DEPTHWISE16,
+    AI_K_CONV_DEPTHWISE, fits_depthwise,        plan_blocked,      run_blocked,
+};
+
+const ai_conv_form ai_conv_stem = {
+    AI_LAYOUT_PLAIN, AI_LAYOUT_STEM16, AI_LAYOUT_NCHW16C, AI_LAYOUT_STEM16,
+    AI_K_CONV_STEM,  fits_stem,        plan_stem,         run_stem,
+};
