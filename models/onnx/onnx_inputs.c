@@ -42,9 +42,10 @@ static bool is_fixed(const AiOnnx__Dimension *d)
     return d->has_dim_value && d->dim_value >= 0;
 }
 
+/* "" if it has none; some writers call all unknown dimensions '?', which is no name. */
 static const char *dimension_name(const AiOnnx__Dimension *d)
 {
-    return d->dim_param != NULL ? d->dim_param : "";
+    return d->dim_param != NULL && strcmp(d->dim_param, "?") != 0 ? d->dim_param : "";
 }
 
 /* What the caller asked for a dimension of this name, of another input too; -1: nothing. */

@@ -294,6 +294,15 @@ def test_dimensions_of_one_name(tmp_path):
         assert [i.shape for i in network.inputs] == [(4, 5), (4, 5)]
 
 
+def test_unnamed_dimensions_are_not_one(tmp_path):
+    nodes = [relu(), helper.make_node("Neg", ["b"], ["z"])]
+    model = make(nodes, inputs=[value("x", ["?", "?"]), value("b", ["?", 5])],
+                 outputs=[value("y", None), value("z", None)])
+    convert(model, tmp_path, shapes={"x": [4, 2]})
+    with libai.Model(tmp_path / "m.lai") as network:
+        assert [i.shape for i in network.inputs] == [(4, 2), (1, 5)]
+
+
 def test_input_without_shape(tmp_path):
     model = make([relu()], inputs=[value("x", None)])
     refused(model, tmp_path, "input 'x' has no shape: give one, such as --shape x=1x3x224x224",
