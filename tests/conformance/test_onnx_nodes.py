@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX's node tests: all of two groups of operators, and of the others what is supported."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import onnx
+import pytest
+from onnx_case import compare, data_sets, freeze, node_cases, run
+
+import libai
+
+# Operators and the least number of their tests in onnx 1.22.0.
+GROUPS = {
+    "conv/pool/linear": (134, """
+        Conv ConvTranspose MaxPool AveragePool GlobalAveragePool GlobalMaxPool LpPool Gemm MatMul
+        BatchNormalization InstanceNormalization LayerNormalization GroupNormalization LRN
+        LpNormalization MeanVarianceNormalization Dropout""".split()),
+    "activations": (70, """
+        Relu LeakyRelu PRelu Elu Selu Celu Gelu Sigmoid HardSigmoid HardSwish Swish Mish Tanh
+        Softplus Softsign Softmax LogSoftmax Hardmax ThresholdedRelu Shrink Clip Erf""".split()),
+    "others": (100, """
+        Identity Reshape Flatten Squeeze Unsqueeze Shape Size Transpose Concat Split Slice Pad
+        Gather Constant ConstantOfShape Range Expand Tile Add Sub Mul Div Pow Max Min Sum Mean Exp
+        Log Sqrt Reciprocal Neg Abs Floor Ceil Round ReduceMean ReduceSum""".split()),
+}
+
+# Inputs that shapes follow from: constants in exported networks, and asked to be so here.
+FROZEN = {"Reshape": [1], "Squeeze": [1], "Unsqueeze": [1], "Expand": [1], "Tile": [1],
+          "Slice": [1, 2, 3, 4], "Pad": [1, 3], "Split": [1], "ConstantOfShape": [0],
+          "Range": [0, 1, 2], "ReduceMean": [1], "ReduceSum": [1]}
+
+# Refused by name: the test and a part of the message that says so.
+REFUSED: dict[str, str] = {}
+
+CASES = {group: [case for case in node_cases() if case.op in ops]
+         for group, (_, ops) in GROUPS.items()}
+ran: Counter[str] = Counter()
+
+
+def check(case, folder) -> None:
+    sets = 0
+    for inputs, expected in data_sets(case.folder, onnx.load(case.folder / "model.onnx")):
+        model = onnx.load(case.folder / "model.onnx")
+        freeze(model, inputs, FROZEN.get(case.op, []))
+        compare(run(model, inputs, folder), expected)
+        sets += 1
+    assert sets > 0
+
+
+@pytest.mark.parametrize(
+    "group, case", [pytest.param(group, case, id=case.name)
+                    for group, cases in CASES.items() for case in cases])
+def test_node(group, case, tmp_path):
+    if case.name in REFUSED:
+        with pytest.raises(libai.Error, match=REFUSED[case.name]) as refused:
+            check(case, tmp_path)
+        assert refused.value.code == "AI_E_UNSUPPORTED"
+    else:
+        check(case, tmp_path)
+    ran[group] += 1
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_number_run(group):
+    assert ran[group] >= GROUPS[group][0]
+
+
+def test_refused_are_known():
+    assert set(REFUSED) <= {case.name for cases in CASES.values() for case in cases}
