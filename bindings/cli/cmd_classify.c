@@ -166,11 +166,20 @@ static int classify_all(work *w, const ai_cli_args *args)
     return w->status;
 }
 
+static void print_summary(const ai_model *model, uint64_t open_ns)
+{
+    char text[32];
+    ai_model_info info = AI_MODEL_INFO_INIT;
+    ai_model_describe(model, &info);
+    ai_cli_print(stdout, info.name);
+    printf(": opened in %.2f ms; peak memory %s\n", (double)open_ns / 1e6,
+           ai_cli_bytes(text, ai_cli_peak_rss()));
+}
+
 static int classify_with(const ai_cli_args *args, const char *model_path)
 {
     ai_cli_model m;
     ai_error err;
-    char text[32];
     work w = {.top = ai_cli_count(args, "top", DEFAULT_TOP), .is_json = ai_cli_flag(args, "json")};
     uint64_t start = ai_cli_now();
     int status = ai_cli_open(&m, args, model_path);
@@ -185,8 +194,7 @@ static int classify_with(const ai_cli_args *args, const char *model_path)
         uint64_t open_ns = ai_cli_now() - start;
         status = classify_all(&w, args);
         if (!w.is_json && w.done_count > 0)
-            printf("%s: opened in %.2f ms; peak memory %s\n", model_path, (double)open_ns / 1e6,
-                   ai_cli_bytes(text, ai_cli_peak_rss()));
+            print_summary(m.model, open_ns);
     }
     ai_classifier_close(w.classifier);
     free(w.classes);

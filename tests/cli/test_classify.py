@@ -51,7 +51,7 @@ def test_text(ai, colours, tmp_path):
     lines = out.splitlines()
     assert lines[0].startswith(f"{image}: ") and lines[0].endswith(" ms")
     assert lines[1].split()[0] == "1" and lines[1].split()[2:] == ["%", "red"]
-    assert "peak memory" in lines[-1] and lines[-1].startswith(f"{colours}: ")
+    assert "peak memory" in lines[-1] and lines[-1].startswith("colours: ")
 
 
 def test_folder_in_order(ai, colours, tmp_path):
