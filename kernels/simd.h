@@ -521,8 +521,42 @@ AI_INLINE vf v_min(vf a, vf b)
 /* x < lo ? lo : x, then > hi ? hi: NaN stays. */
 AI_INLINE vf v_clamp(vf x, vf lo, vf hi)
 {
+#if defined(AI_SIMD_AVX512) /* MAXPS and MINPS give their second operand if either is NaN */
+    return _mm512_min_ps(hi, _mm512_max_ps(lo, x));
+#elif defined(AI_SIMD_AVX2)
+    return V_EACH(vf, _mm256_min_ps(hi.q[0], _mm256_max_ps(lo.q[0], x.q[0])),
+                  _mm256_min_ps(hi.q[1], _mm256_max_ps(lo.q[1], x.q[1])));
+#else
     x = v_select(v_lt(x, lo), lo, x);
     return v_select(v_gt(x, hi), hi, x);
+#endif
 }
+
+#if AI_LANES == 16
+/* out[j][i] = in[i][j] for i, j < 4, rows a step apart. */
+AI_INLINE void v_transpose4(const float *in, int64_t in_step, float *out, int64_t out_step)
+{
+#if defined(AI_SIMD_NEON)
+    const float32x4_t a = vld1q_f32(in), b = vld1q_f32(in + in_step);
+    const float32x4_t c = vld1q_f32(in + 2 * in_step), d = vld1q_f32(in + 3 * in_step);
+    const float64x2_t ab0 = vreinterpretq_f64_f32(vtrn1q_f32(a, b));
+    const float64x2_t ab1 = vreinterpretq_f64_f32(vtrn2q_f32(a, b));
+    const float64x2_t cd0 = vreinterpretq_f64_f32(vtrn1q_f32(c, d));
+    const float64x2_t cd1 = vreinterpretq_f64_f32(vtrn2q_f32(c, d));
+    vst1q_f32(out, vreinterpretq_f32_f64(vtrn1q_f64(ab0, cd0)));
+    vst1q_f32(out + out_step, vreinterpretq_f32_f64(vtrn1q_f64(ab1, cd1)));
+    vst1q_f32(out + 2 * out_step, vreinterpretq_f32_f64(vtrn2q_f64(ab0, cd0)));
+    vst1q_f32(out + 3 * out_step, vreinterpretq_f32_f64(vtrn2q_f64(ab1, cd1)));
+#else
+    __m128 a = _mm_loadu_ps(in), b = _mm_loadu_ps(in + in_step);
+    __m128 c = _mm_loadu_ps(in + 2 * in_step), d = _mm_loadu_ps(in + 3 * in_step);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    _mm_storeu_ps(out, a);
+    _mm_storeu_ps(out + out_step, b);
+    _mm_storeu_ps(out + 2 * out_step, c);
+    _mm_storeu_ps(out + 3 * out_step, d);
+#endif
+}
+#endif
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The template of the kernels that need no tile of their own: elementwise, reductions, pooling,
- * depthwise and plain convolution. It is compiled once a CPU level with AI_LEVEL (avx2, ...) and the AI_SIMD_ macro. */
+ * depthwise and plain convolution, transposes. It is compiled once a CPU level with AI_LEVEL (avx2, ...) and the AI_SIMD_ macro. */
+#include "f32_tile_rep.h"
 #include "kernels.h"
 #include "simd.h"
 #include "vmath.h"
@@ -157,6 +158,10 @@ void KERNEL_NAME(reduce_max)(const void *args)
 static void inside(int64_t start, int32_t size, int32_t dilation, int32_t k, int32_t *begin,
                    int32_t *end)
 {
+    *begin = 0;
+    *end = k;
+    if (start >= 0 && start + (int64_t)(k - 1) * dilation < size)
+        return;
     const int64_t first = start < 0 ? (-start + dilation - 1) / dilation : 0;
     const int64_t last = start < size ? (size - 1 - start) / dilation + 1 : 0;
     *begin = first < k ? (int32_t)first : k;
@@ -247,74 +252,92 @@ void KERNEL_NAME(global_average_pool)(const void *args)
 
 /* One row of output of one block of channels. */
 typedef struct depthwise_row {
-    const float *in;
-    const float *weights;
-    const float *residual; /* or NULL */
-    float       *out;
-    vf           bias;
-    int64_t      tap_row, tap_col, step; /* elements between taps below, beside; between pixels */
+    const ai_conv_args *conv;
+    const float        *in;
+    const float        *weights;
+    const float        *residual; /* or NULL */
+    float              *out;
+    vf                  bias;
+    int64_t             tap_row, tap_col, step; /* between taps below, beside; between pixels */
 } depthwise_row;
 
-AI_INLINE void depthwise_store(const ai_conv_args *c, const depthwise_row *r, int32_t col, vf sum)
+AI_INLINE void depthwise_store(const depthwise_row *r, int64_t col, vf sum)
 {
     if (r->residual)
-        sum = v_add(sum, v_load(r->residual + (int64_t)col * 16));
-    v_store(r->out + (int64_t)col * 16, v_clamp(sum, v_set(c->lo), v_set(c->hi)));
+        sum = v_add(sum, v_load(r->residual + col * 16));
+    v_store(r->out + col * 16, v_clamp(sum, v_set(r->conv->lo), v_set(r->conv->hi)));
 }
 
-static void depthwise_1(const ai_conv_args *c, const depthwise_row *r, int32_t col)
-{
-    const float *in = r->in + col * r->step;
-    const float *w = r->weights;
-    vf sum = r->bias;
-    for (int32_t y = 0; y < c->kh; y++)
-        for (int32_t x = 0; x < c->kw; x++, w += 16)
-            sum = v_fma(v_load(in + y * r->tap_row + x * r->tap_col), v_load(w), sum);
-    depthwise_store(c, r, col, sum);
-}
+/* n pixels: their sums hide the latency of one another's, and share the loads of weights. */
+#define DEPTHWISE_START(j, b, o) vf sum##j = r->bias;
+#define DEPTHWISE_ADD(j, b, o)   sum##j = v_fma(v_load(tap##b + (o) * step), weight, sum##j);
+#define DEPTHWISE_END(j, b, o)   depthwise_store(r, col + (j), sum##j);
+#define DEPTHWISE(n)                                                                               \
+    static void depthwise_##n(const depthwise_row *r, int64_t col)                                 \
+    {                                                                                              \
+        const float *w = r->weights;                                                               \
+        const int64_t step = r->step, tap_col = r->tap_col;                                        \
+        REP##n(DEPTHWISE_START);                                                                   \
+        for (int32_t y = 0; y < r->conv->kh; y++) {                                                \
+            const float *tap0 = r->in + col * step + y * r->tap_row;                               \
+            for (int32_t x = 0; x < r->conv->kw; x++, w += 16, tap0 += tap_col) {                  \
+                const float *const tap1 = tap0 + 3 * step, *const tap2 = tap1 + 3 * step;          \
+                const vf weight = v_load(w);                                                       \
+                (void)tap1, (void)tap2;                                                            \
+                REP##n(DEPTHWISE_ADD);                                                             \
+            }                                                                                      \
+        }                                                                                          \
+        REP##n(DEPTHWISE_END);                                                                     \
+    }
+DEPTHWISE(1)
+DEPTHWISE(2)
+DEPTHWISE(3)
+DEPTHWISE(4)
+DEPTHWISE(5)
+DEPTHWISE(6)
+#if defined(AI_SIMD_AVX512)
+DEPTHWISE(7)
+DEPTHWISE(8)
+enum { DEPTHWISE_MOST = 8 };
+#else
+enum { DEPTHWISE_MOST = 6 }; /* 12 of 16 registers on AVX2, 24 of 32 on NEON */
+#endif
 
-/* Four pixels: their sums hide the latency of one another's, and share the loads of weights. */
-static void depthwise_4(const ai_conv_args *c, const depthwise_row *r, int32_t col)
+static void depthwise_columns(const depthwise_row *r)
 {
-    const float *in = r->in + col * r->step;
-    const float *w = r->weights;
-    vf sum0 = r->bias, sum1 = sum0, sum2 = sum0, sum3 = sum0;
-    for (int32_t y = 0; y < c->kh; y++)
-        for (int32_t x = 0; x < c->kw; x++, w += 16) {
-            const float *tap = in + y * r->tap_row + x * r->tap_col;
-            const vf weight = v_load(w);
-            sum0 = v_fma(v_load(tap), weight, sum0);
-            sum1 = v_fma(v_load(tap + r->step), weight, sum1);
-            sum2 = v_fma(v_load(tap + 2 * r->step), weight, sum2);
-            sum3 = v_fma(v_load(tap + 3 * r->step), weight, sum3);
-        }
-    depthwise_store(c, r, col, sum0);
-    depthwise_store(c, r, col + 1, sum1);
-    depthwise_store(c, r, col + 2, sum2);
-    depthwise_store(c, r, col + 3, sum3);
+    static void (*const tiles[])(const depthwise_row *, int64_t) = {
+        depthwise_1, depthwise_2, depthwise_3, depthwise_4, depthwise_5, depthwise_6,
+#if defined(AI_SIMD_AVX512)
+        depthwise_7, depthwise_8,
+#endif
+    };
+    for (int64_t col = 0, left = r->conv->ow; left > 0;) {
+        const int64_t parts = (left + DEPTHWISE_MOST - 1) / DEPTHWISE_MOST;
+        const int64_t width = (left + parts - 1) / parts; /* even parts: 14 is 7 + 7 */
+        tiles[width - 1](r, col);
+        col += width;
+        left -= width;
+    }
 }
 
 void KERNEL_NAME(conv_depthwise)(const void *args)
 {
     const ai_conv_args *c = args;
-    depthwise_row r;
-    r.tap_row = c->dilation_h * c->in_row;
-    r.tap_col = (int64_t)c->dilation_w * 16;
-    r.step = (int64_t)c->stride_w * 16;
-    for (int32_t panel = c->panel_begin; panel < c->panel_end; panel++) {
+    depthwise_row r = {
+        .conv = c,
+        .tap_row = c->dilation_h * c->in_row,
+        .tap_col = (int64_t)c->dilation_w * 16,
+        .step = (int64_t)c->stride_w * 16,
+    };
+    for (int64_t panel = c->panel_begin; panel < c->panel_end; panel++) {
         r.weights = c->weights + panel * c->panel;
-        r.bias = c->bias ? v_load(c->bias + (int64_t)panel * 16) : v_set(0.0f);
-        for (int32_t row = c->row_begin; row < c->row_end; row++) {
-            r.in = c->in + panel * c->in_plane + (int64_t)row * c->stride_h * c->in_row;
+        r.bias = c->bias ? v_load(c->bias + panel * 16) : v_set(0.0f);
+        for (int64_t row = c->row_begin; row < c->row_end; row++) {
+            r.in = c->in + panel * c->in_plane + row * c->stride_h * c->in_row;
             r.out = c->out + panel * c->out_plane + row * c->out_row;
-            r.residual = c->residual
-                             ? c->residual + panel * c->residual_plane + row * c->residual_row
-                             : NULL;
-            int32_t col = 0;
-            for (; col + 4 <= c->ow; col += 4)
-                depthwise_4(c, &r, col);
-            for (; col < c->ow; col++)
-                depthwise_1(c, &r, col);
+            if (c->residual)
+                r.residual = c->residual + panel * c->residual_plane + row * c->residual_row;
+            depthwise_columns(&r);
         }
     }
 }
@@ -385,4 +408,41 @@ void KERNEL_NAME(conv_plain)(const void *args)
             plain_64(c, x);
     for (; x < c->columns; x += 16)
         plain_16(c, x, c->columns - x < 16 ? c->columns - x : 16);
+}
+
+/* ---- Between planes and a block of 16 channels, four by four ---- */
+
+static void to_block(const ai_transpose_args *t, int64_t x, int32_t c, int64_t columns)
+{
+    if (columns == 4 && c + 4 <= t->channels) {
+        v_transpose4(t->in + c * t->plane + x, t->plane, t->out + x * 16 + c, 16);
+        return;
+    }
+    for (int64_t i = 0; i < columns; i++)
+        for (int32_t j = c; j < c + 4; j++)
+            t->out[(x + i) * 16 + j] = j < t->channels ? t->in[j * t->plane + x + i] : 0.0f;
+}
+
+static void to_planes(const ai_transpose_args *t, int64_t x, int32_t c, int64_t columns)
+{
+    if (columns == 4 && c + 4 <= t->channels) {
+        v_transpose4(t->in + x * 16 + c, 16, t->out + c * t->plane + x, t->plane);
+        return;
+    }
+    for (int64_t i = 0; i < columns; i++)
+        for (int32_t j = c; j < c + 4 && j < t->channels; j++)
+            t->out[j * t->plane + x + i] = t->in[(x + i) * 16 + j];
+}
+
+void KERNEL_NAME(transpose16)(const void *args)
+{
+    const ai_transpose_args *t = args;
+    for (int64_t x = 0; x < t->columns; x += 4) {
+        const int64_t columns = t->columns - x < 4 ? t->columns - x : 4;
+        for (int32_t c = 0; c < 16; c += 4)
+            if (t->to_block)
+                to_block(t, x, c, columns);
+            else
+                to_planes(t, x, c, columns);
+    }
 }

@@ -95,6 +95,8 @@ INLINE void finish(const tile *t, int64_t panel, int64_t pixel, __m512 x)
             body_##name(t, 16, true);                                                              \
         else if (t->in_step == 32)                                                                 \
             body_##name(t, 32, true);                                                              \
+        else if (t->in_step == 2)                                                                  \
+            body_##name(t, 2, true);                                                               \
         else                                                                                       \
             any_##name(t);                                                                         \
     }
