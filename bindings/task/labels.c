@@ -43,6 +43,15 @@ static ai_status check_text(const uint8_t *data, size_t bytes, uint32_t *lines, 
     return AI_OK;
 }
 
+bool ai_is_utf8(const char *text)
+{
+    size_t bytes = strlen(text);
+    size_t length = 1;
+    for (size_t at = 0; at < bytes && length; at += length)
+        length = sequence((const uint8_t *)text + at, bytes - at);
+    return length != 0;
+}
+
 static ai_status allocate(ai_labels *l, uint32_t count, size_t bytes, ai_error *err)
 {
     l->count = count;

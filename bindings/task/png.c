@@ -30,19 +30,23 @@ static _Noreturn void leave(reader *r, ai_status status)
     longjmp(r->leave, 1);
 }
 
+/* libpng's own words, which begin with a capital letter. */
 static _Noreturn void on_error(png_structp png, png_const_charp text)
 {
     reader *r = png_get_error_ptr(png);
+    ai_status status = strstr(text, "emory") ? AI_E_MEMORY : AI_E_FORMAT;
     char first = text[0];
     if (first >= 'A' && first <= 'Z' && text[1] >= 'a' && text[1] <= 'z')
         first = (char)(first - 'A' + 'a');
-    leave(r, ai_task_fail(r->err, AI_E_FORMAT, "png: %c%s", first, text[0] ? text + 1 : ""));
+    leave(r, ai_task_fail(r->err, status, "png: %c%s", first, text[0] ? text + 1 : ""));
 }
 
+/* Rules broken without a loss pass. Without memory a chunk is skipped: then the picture might not
+ * be turned upright. */
 static void on_warning(png_structp png, png_const_charp text)
 {
-    (void)png;
-    (void)text;
+    if (strstr(text, "emory"))
+        on_error(png, text);
 }
 
 static void on_read(png_structp png, png_bytep to, size_t bytes)
@@ -161,6 +165,10 @@ static ai_status run(reader *r)
 {
     if (setjmp(r->leave))
         return r->status;
+    r->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, r, on_error, on_warning);
+    r->info = r->png ? png_create_info_struct(r->png) : NULL;
+    if (!r->info)
+        return ai_task_no_memory(r->err, 1 << 12, "the png decoder");
     png_set_read_fn(r->png, r, on_read);
     png_set_user_limits(r->png, AI_IMAGE_MAX_SIDE, AI_IMAGE_MAX_SIDE);
     skip_chunks(r->png);
@@ -175,9 +183,7 @@ ai_status ai_png_decode(ai_image *image, uint32_t *orientation, const uint8_t *d
     if (status != AI_OK)
         return status;
     reader r = {.err = err, .data = data, .bytes = bytes, .image = image, .orientation = 1};
-    r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning);
-    r.info = r.png ? png_create_info_struct(r.png) : NULL;
-    status = r.info ? run(&r) : ai_task_no_memory(err, 1 << 16, "the png decoder");
+    status = run(&r);
     *orientation = r.orientation;
     png_destroy_read_struct(&r.png, &r.info, NULL);
     if (status != AI_OK) {

@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
-#include "task.h"
+#include "json_text.h"
 
 enum { MAX_BYTES = 1 << 16 };
 
@@ -107,13 +105,29 @@ static ai_status read_sides(uint32_t side[2], const char *field, const json_t *j
     return AI_OK;
 }
 
+static json_t *write_number(double value)
+{
+    bool is_whole = fabs(value) < 1e15 && value == rint(value);
+    return is_whole ? json_integer((json_int_t)value) : json_real(value);
+}
+
+static json_t *write_list(const double *value, uint32_t count)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < count; i++)
+        if (!ai_json_append(list, write_number(value[i]))) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
 static json_t *write_sides(const uint32_t side[2])
 {
+    double both[2] = {side[0], side[1]};
     if (!side[0])
         return json_null();
-    if (side[0] == side[1])
-        return json_integer(side[0]);
-    return json_pack("[i, i]", (int)side[0], (int)side[1]);
+    return side[0] == side[1] ? json_integer(side[0]) : write_list(both, 2);
 }
 
 /* A number for all channels, or a list of one for each. */
@@ -131,20 +145,6 @@ static ai_status read_channels(double value[3], uint32_t channels, const char *f
         value[c] = json_number_value(number);
     }
     return AI_OK;
-}
-
-static json_t *write_number(double value)
-{
-    bool is_whole = fabs(value) < 1e15 && value == rint(value);
-    return is_whole ? json_integer((json_int_t)value) : json_real(value);
-}
-
-static json_t *write_channels(const double value[3], uint32_t channels)
-{
-    json_t *list = json_array();
-    for (uint32_t c = 0; list && c < channels; c++)
-        json_array_append_new(list, write_number(value[c]));
-    return list;
 }
 
 static ai_status read_fraction(double *value, const char *field, const json_t *json, ai_error *err)
@@ -278,6 +278,9 @@ static ai_status read_json(ai_recipe *recipe, const char *text, size_t bytes, ai
         return ai_task_fail(err, AI_E_FORMAT, "recipe has %zu bytes, the limit is %d", bytes,
                             MAX_BYTES);
     json_t *json = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &why);
+    bool is_told = why.text[0] && json_error_code(&why) != json_error_out_of_memory;
+    if (!json && !is_told)
+        return ai_task_no_memory(err, bytes, "the recipe");
     if (!json)
         return ai_task_fail(err, AI_E_FORMAT, "recipe is no JSON: %.120s at byte %d", why.text,
                             why.position);
@@ -307,15 +310,24 @@ ai_status ai_recipe_read(ai_recipe *recipe, const char *spec, size_t bytes, ai_e
 static json_t *object_of(const ai_recipe *r)
 {
     double pad[3] = {r->pad[0], r->pad[1], r->pad[2]};
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
-                     "fraction", r->fraction > 0 ? write_number(r->fraction) : json_null(),
-                     "resize", write_word(r->resize, resizes), "size", write_sides(r->size),
-                     "filter", write_word(r->filter, filters), "crop", write_sides(r->crop),
-                     "color", write_word(r->color, colors), "pad", write_channels(pad, r->channels),
-                     "scale", write_channels(r->scale, r->channels), "mean",
-                     write_channels(r->mean, r->channels), "std",
-                     write_channels(r->std, r->channels), "layout", write_word(r->layout, layouts),
-                     "type", write_word((uint32_t)r->type, types), "softmax", (int)r->softmax);
+    json_t *object = json_object();
+    if (ai_json_put(object, "fraction",
+                    r->fraction > 0 ? write_number(r->fraction) : json_null()) &&
+        ai_json_put(object, "resize", write_word(r->resize, resizes)) &&
+        ai_json_put(object, "size", write_sides(r->size)) &&
+        ai_json_put(object, "filter", write_word(r->filter, filters)) &&
+        ai_json_put(object, "crop", write_sides(r->crop)) &&
+        ai_json_put(object, "color", write_word(r->color, colors)) &&
+        ai_json_put(object, "pad", write_list(pad, r->channels)) &&
+        ai_json_put(object, "scale", write_list(r->scale, r->channels)) &&
+        ai_json_put(object, "mean", write_list(r->mean, r->channels)) &&
+        ai_json_put(object, "std", write_list(r->std, r->channels)) &&
+        ai_json_put(object, "layout", write_word(r->layout, layouts)) &&
+        ai_json_put(object, "type", write_word((uint32_t)r->type, types)) &&
+        ai_json_put(object, "softmax", json_boolean(r->softmax)))
+        return object;
+    json_decref(object);
+    return NULL;
 }
 
 static bool is_short_number(double value)
@@ -337,17 +349,7 @@ static size_t digits_of(const ai_recipe *r)
 
 ai_status ai_recipe_write(const ai_recipe *recipe, char **json, ai_error *err)
 {
-    size_t flags = JSON_COMPACT | JSON_REAL_PRECISION(digits_of(recipe));
-    json_t *object = object_of(recipe);
-    size_t bytes = object ? json_dumpb(object, NULL, 0, flags) : 0;
-    char *text = bytes ? malloc(bytes + 1) : NULL;
-    if (text) {
-        json_dumpb(object, text, bytes, flags);
-        text[bytes] = '\0';
-        *json = text;
-    }
-    json_decref(object);
-    return text ? AI_OK : ai_task_no_memory(err, bytes + 1, "the recipe");
+    return ai_json_text(json, object_of(recipe), digits_of(recipe), err);
 }
 
 ai_status ai_task_recipe(const char *spec, char **json, ai_error *err)

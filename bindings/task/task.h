@@ -113,6 +113,9 @@ ai_status ai_labels_open(ai_labels *labels, const void *data, size_t bytes, uint
                          ai_error *err);
 void ai_labels_close(ai_labels *labels);
 
+/* Whether a string is UTF-8. */
+bool ai_is_utf8(const char *text);
+
 /* Replaces logits by exp(x - max) / sum, computed in f64 in ascending order of the index. */
 void ai_task_softmax(float *scores, uint32_t count);
 
