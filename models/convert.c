@@ -137,12 +137,25 @@ static ai_status import(job *j, ai_error *err)
 
 /* ---- Passes ---- */
 
+/* Says how many of the passes of its part are done before pass `index`. */
+static ai_status report_pass(const job *j, uint32_t index, ai_error *err)
+{
+    uint64_t done = 0;
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < ai_pass_count; i++) {
+        bool is_same = strcmp(ai_passes[i].part, ai_passes[index].part) == 0;
+        total += is_same;
+        done += is_same && i < index;
+    }
+    return progress(j, ai_passes[index].part, done, total, err);
+}
+
 static ai_status run_passes(job *j, ai_error *err)
 {
     /* Inference comes first: it checks every node as it stands in the source. */
     ai_status status = ai_graph_infer(j->graph, err);
     for (uint32_t i = 0; i < ai_pass_count && status == AI_OK; i++) {
-        status = progress(j, ai_passes[i].part, i, ai_pass_count, err);
+        status = report_pass(j, i, err);
         if (status == AI_OK)
             status = ai_passes[i].run(j->graph, err);
         if (status == AI_OK)
@@ -277,9 +290,6 @@ static ai_status write_all(const job *j, int file, ai_error *err)
         if (written <= 0)
             return fail_write(j, "written", err);
         done += (size_t)written;
-        ai_status status = progress(j, "pack", done, j->file_bytes, err);
-        if (status != AI_OK)
-            return status;
     }
     if (fsync(file) != 0)
         return fail_write(j, "written", err);
@@ -336,6 +346,18 @@ static ai_status put_in_place(job *j, ai_error *err)
 
 /* ---- All of it ---- */
 
+/* Frees the source and what was made of it: the bytes of the file are all that is needed. */
+static void release_graph(job *j)
+{
+    ai_graph_free(j->graph);
+    ai_onnx_close(j->onnx);
+    if (j->source != NULL)
+        ai_os_unmap(j->source, j->source_bytes);
+    j->graph = NULL;
+    j->onnx = NULL;
+    j->source = NULL;
+}
+
 static ai_status run(job *j, ai_error *err)
 {
     ai_status status = import(j, err);
@@ -348,10 +370,15 @@ static ai_status run(job *j, ai_error *err)
     if (status == AI_OK)
         status =
             ai_flat_write(j->graph, j->resources, j->resource_count, &j->file, &j->file_bytes, err);
-    if (status == AI_OK)
+    if (status == AI_OK) {
+        release_graph(j);
         status = write_temporary(j, err);
-    if (status == AI_OK)
+    }
+    if (status == AI_OK) {
+        free(j->file);
+        j->file = NULL;
         status = check_temporary(j, err);
+    }
     if (status == AI_OK)
         status = put_in_place(j, err);
     return status;
@@ -366,10 +393,7 @@ static void release(job *j)
     free(j->self_test);
     free(j->metadata.data);
     free(j->resources);
-    ai_graph_free(j->graph);
-    ai_onnx_close(j->onnx);
-    if (j->source != NULL)
-        ai_os_unmap(j->source, j->source_bytes);
+    release_graph(j);
 }
 
 ai_status ai_convert_file(const char *in_path, const char *out_path,

@@ -8,22 +8,26 @@
 
 #include "core.h"
 
-/* A model of the graph, open for reading shapes. */
+/* A model of the graph, or of its first nodes, open for reading shapes. */
 typedef struct probe {
     void *file;
     ai_model *model;
     int32_t *values; /* of each output of the model */
     uint32_t count;
+    uint32_t node_count;
 } probe;
 
-/* Values that nodes write, PLAIN, each once: the core hands out nothing else. */
-static ai_status list_values(const ai_graph *graph, probe *p, ai_error *err)
+/* Values that the first `steps` live nodes write, PLAIN, each once: the core hands out nothing
+ * else. */
+static ai_status list_values(const ai_graph *graph, uint32_t steps, probe *p, ai_error *err)
 {
     p->values = calloc((size_t)graph->value_count + 1, sizeof *p->values);
     if (p->values == NULL)
         return ai_fail(err, AI_E_MEMORY, "no memory to list %u values", graph->value_count);
-    for (uint32_t i = 0; i < graph->node_count; i++) {
-        const ai_graph_node *node = &graph->nodes[i];
+    for (p->node_count = 0; p->node_count < graph->node_count; p->node_count++) {
+        const ai_graph_node *node = &graph->nodes[p->node_count];
+        if (!node->is_dead && steps-- == 0)
+            break;
         for (uint32_t k = 0; k < node->output_count && !node->is_dead; k++) {
             int32_t value = node->outputs[k];
             if (value >= 0 && graph->values[value].layout == AI_LAYOUT_PLAIN)
@@ -38,14 +42,16 @@ static void close_probe(probe *p)
     ai_model_close(p->model);
     free(p->file);
     free(p->values);
+    *p = (probe){0};
 }
 
-static ai_status open_probe(const ai_graph *graph, probe *p, ai_error *err)
+static ai_status open_probe(const ai_graph *graph, uint32_t steps, probe *p, ai_error *err)
 {
-    ai_status status = list_values(graph, p, err);
+    ai_status status = list_values(graph, steps, p, err);
     if (status != AI_OK)
         return status;
     ai_graph all = *graph;
+    all.node_count = p->node_count;
     all.outputs = p->values;
     all.output_count = p->count;
     size_t bytes = 0;
@@ -80,14 +86,17 @@ static ai_status read_shapes(ai_graph *graph, const probe *p, ai_error *err)
     return status;
 }
 
+/* ---- Which dimensions vary ---- */
+
 static uint32_t every_dim(const ai_value *value)
 {
     return (1u << value->rank) - 1;
 }
 
-/* Other sizes for the dimensions that vary: multiples, so that strides still divide, and two
- * different ones, so that a quotient of two such dimensions changes too. */
-static uint32_t other_shapes(const ai_graph *graph, ai_shape *shapes)
+/* Other sizes for the dimensions that vary: multiples, so that strides still divide. Twice and
+ * three times by turns, so that a quotient of two such dimensions changes too; or, where two inputs
+ * must agree, all of them twice. */
+static uint32_t other_shapes(const ai_graph *graph, bool is_mixed, ai_shape *shapes)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < graph->input_count; i++) {
@@ -99,20 +108,31 @@ static uint32_t other_shapes(const ai_graph *graph, ai_shape *shapes)
         shape->rank = value->rank;
         for (uint32_t k = 0; k < value->rank; k++) {
             bool is_free = (value->varies >> k & 1) != 0;
-            shape->dim[k] = is_free ? value->dim[k] * (2 + (k & 1)) : value->dim[k];
+            int64_t factor = is_mixed && (k & 1) != 0 ? 3 : 2;
+            shape->dim[k] = is_free ? value->dim[k] * factor : value->dim[k];
         }
     }
     return count;
 }
 
-static void mark_varying(ai_graph *graph, const probe *p, const ai_session *session)
+static ai_status open_other(const ai_graph *graph, const probe *p, bool is_mixed, ai_shape *shapes,
+                            ai_session **session, ai_error *err)
+{
+    ai_options options = AI_OPTIONS_INIT;
+    options.threads = 1;
+    options.cpu = AI_CPU_REF;
+    options.shapes = shapes;
+    options.shape_count = other_shapes(graph, is_mixed, shapes);
+    return ai_session_open(session, p->model, &options, err);
+}
+
+/* A dimension that another choice leaves alone does not vary. */
+static void mark_fixed(ai_graph *graph, const probe *p, const ai_session *session)
 {
     for (uint32_t i = 0; i < p->count; i++) {
         ai_value *value = &graph->values[p->values[i]];
         ai_tensor_info info = AI_TENSOR_INFO_INIT;
-        value->varies = every_dim(value);
-        if (session == NULL || ai_session_output(session, i, &info) != AI_OK ||
-            info.rank != value->rank)
+        if (ai_session_output(session, i, &info) != AI_OK || info.rank != value->rank)
             continue;
         for (uint32_t k = 0; k < value->rank; k++) {
             if (info.dim[k] == value->dim[k])
@@ -121,33 +141,58 @@ static void mark_varying(ai_graph *graph, const probe *p, const ai_session *sess
     }
 }
 
-/* Which dimensions follow from what the caller may choose: those that another choice changes. If
- * the other choice cannot be opened, any may. */
+/* The choice cannot be opened from step `end` on: what lies before is known all the same. */
+static ai_status mark_before(ai_graph *graph, uint32_t end, bool is_mixed, ai_shape *shapes,
+                             ai_error *err)
+{
+    probe part = {0};
+    ai_session *session = NULL;
+    ai_status status = open_probe(graph, end, &part, err);
+    if (status == AI_OK && open_other(graph, &part, is_mixed, shapes, &session, NULL) == AI_OK)
+        mark_fixed(graph, &part, session);
+    ai_session_close(session);
+    close_probe(&part);
+    return status;
+}
+
+static ai_status try_choices(ai_graph *graph, const probe *p, ai_shape *shapes, ai_error *err)
+{
+    uint32_t end[2] = {0, 0};
+    for (int is_mixed = 1; is_mixed >= 0; is_mixed--) {
+        ai_session *session = NULL;
+        ai_error failure = {0};
+        if (open_other(graph, p, is_mixed != 0, shapes, &session, &failure) == AI_OK) {
+            mark_fixed(graph, p, session);
+            ai_session_close(session);
+            return AI_OK;
+        }
+        end[is_mixed] = failure.step == AI_NO_STEP ? 0 : failure.step;
+    }
+    bool is_mixed = end[1] >= end[0];
+    return end[is_mixed] == 0 ? AI_OK : mark_before(graph, end[is_mixed], is_mixed, shapes, err);
+}
+
+/* Which dimensions follow from what the caller may choose: those that another choice changes, and
+ * all of those where no other choice could be opened. */
 static ai_status find_varying(ai_graph *graph, const probe *p, ai_error *err)
 {
-    ai_shape *shapes = calloc(graph->input_count + 1, sizeof *shapes);
+    ai_shape *shapes = calloc(graph->input_count + (size_t)1, sizeof *shapes);
     if (shapes == NULL)
         return ai_fail(err, AI_E_MEMORY, "no memory for %u shapes", graph->input_count);
-    ai_options options = AI_OPTIONS_INIT;
-    options.threads = 1;
-    options.cpu = AI_CPU_REF;
-    options.shapes = shapes;
-    options.shape_count = other_shapes(graph, shapes);
-    ai_session *session = NULL;
-    if (options.shape_count > 0) {
-        if (ai_session_open(&session, p->model, &options, NULL) != AI_OK)
-            session = NULL;
-        mark_varying(graph, p, session);
+    ai_status status = AI_OK;
+    if (other_shapes(graph, true, shapes) > 0) {
+        for (uint32_t i = 0; i < p->count; i++)
+            graph->values[p->values[i]].varies = every_dim(&graph->values[p->values[i]]);
+        status = try_choices(graph, p, shapes, err);
     }
-    ai_session_close(session);
     free(shapes);
-    return AI_OK;
+    return status;
 }
 
 ai_status ai_graph_infer(ai_graph *graph, ai_error *err)
 {
     probe p = {0};
-    ai_status status = open_probe(graph, &p, err);
+    ai_status status = open_probe(graph, UINT32_MAX, &p, err);
     if (status == AI_OK)
         status = read_shapes(graph, &p, err);
     if (status == AI_OK)

@@ -33,13 +33,27 @@ static bool is_random(const ai_graph *graph, const ai_graph_node *node)
            (training->data == NULL || training->bytes != 1 || *(const char *)training->data != 0);
 }
 
-/* Dimensions of input 0 that are the node's output are the same in every run. */
+static int64_t bounded(int64_t position, int64_t rank)
+{
+    if (position < 0)
+        position = position < -rank ? 0 : position + rank;
+    return position > rank ? rank : position;
+}
+
+/* Shape or Size, of dimensions that are the same in every run. */
 static bool is_fixed_shape(const ai_graph *graph, const ai_graph_node *node)
 {
     const ai_value *x = ai_pass_input(graph, node, 0);
     if ((node->op != AI_OP_SHAPE && node->op != AI_OP_SIZE) || x == NULL || !x->has_shape)
         return false;
-    return x->varies == 0;
+    if (node->op == AI_OP_SIZE)
+        return x->varies == 0;
+    const ai_axis_params *p = node->params;
+    for (int64_t i = bounded(p->start, x->rank); i < bounded(p->end, x->rank); i++) {
+        if ((x->varies >> i & 1) != 0)
+            return false;
+    }
+    return true;
 }
 
 static bool is_foldable(const ai_graph *graph, const ai_graph_node *node)
@@ -213,13 +227,6 @@ static ai_status fold_by_running(ai_graph *graph, uint32_t index, bool *has_copy
 }
 
 /* ---- Shape and Size of a value of fixed shape ---- */
-
-static int64_t bounded(int64_t position, int64_t rank)
-{
-    if (position < 0)
-        position = position < -rank ? 0 : position + rank;
-    return position > rank ? rank : position;
-}
 
 static ai_status fold_shape(ai_graph *graph, uint32_t index, bool *has_copy, ai_error *err)
 {

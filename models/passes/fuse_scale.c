@@ -262,7 +262,9 @@ static ai_status fuse(ai_graph *graph, uint32_t index, const uint32_t *uses, ai_
     const ai_value *y = &graph->values[second->inputs[x]];
     int32_t axis = channel_axis(first, y);
     affine a = {.channels = y->dim[axis]};
-    if ((y->varies >> axis & 1) != 0 || a.channels < 1)
+    bool is_fixed =
+        (y->varies >> axis & 1) == 0 || ai_pass_constant(graph, first, 1, AI_F32) != NULL;
+    if (!is_fixed || a.channels < 1)
         return AI_OK;
     /* the third part stays zero: the shift of what is only scaled */
     a.scale = calloc((size_t)a.channels, 3 * sizeof *a.scale);

@@ -66,11 +66,13 @@ START_TEST(fixed_shape_is_constant)
 }
 END_TEST
 
+/* The dimension that is asked for varies, or another one does. */
 START_TEST(shape_that_varies_stays)
 {
-    shape_chain(1);
+    static const uint32_t stays[] = {0, 1};
+    shape_chain(1u << _i);
     net_pass_exact(graph, ai_pass_fold);
-    ck_assert_uint_eq(net_nodes(graph, AI_OP_SHAPE), 1);
+    ck_assert_uint_eq(net_nodes(graph, AI_OP_SHAPE), stays[_i]);
 }
 END_TEST
 
@@ -83,6 +85,36 @@ START_TEST(varying_dimensions_are_found)
     net_infer(graph);
     ck_assert_uint_eq(graph->values[y].varies, 1 | 4 | 8);
     ck_assert_uint_eq(graph->values[pooled].varies, 1);
+}
+END_TEST
+
+/* A Reshape that allows no other batch: what lies before it is known, what follows may be anything.
+ */
+START_TEST(varying_dimensions_before_a_fixed_one)
+{
+    ai_axis_params none = {0};
+    int32_t x = net_input(graph, "x", DIMS(2, 3, 8, 8), 1);
+    int32_t y = net_conv(graph, "conv", x, 5, 3, 2, 1, 1, false);
+    int32_t inputs[2] = {y, net_s64(graph, "two", 2, (int64_t[]){2, 80})};
+    int32_t flat = net_node(graph, "flat", AI_OP_RESHAPE, &none, sizeof none, AI_F32, 2, inputs);
+    int32_t z = net_op(graph, "z", AI_OP_NEG, flat, AI_NO_VALUE);
+    ai_graph_output(graph, z);
+    net_infer(graph);
+    ck_assert_uint_eq(graph->values[y].varies, 1);
+    ck_assert_uint_eq(graph->values[z].varies, 3);
+}
+END_TEST
+
+/* Two inputs whose sizes must be equal, one along an odd dimension, one along an even one. */
+START_TEST(varying_dimensions_that_agree)
+{
+    int32_t a = net_input(graph, "a", DIMS(3, 4), 2);
+    int32_t b = net_input(graph, "b", DIMS(4, 5), 1);
+    int32_t y = net_op(graph, "y", AI_OP_MATMUL, a, b);
+    ((ai_gemm_params *)graph->nodes[0].params)->alpha = 1;
+    ai_graph_output(graph, y);
+    net_infer(graph);
+    ck_assert_uint_eq(graph->values[y].varies, 0);
 }
 END_TEST
 
@@ -202,8 +234,10 @@ Suite *fold_suite(void)
     tcase_add_test(tests, constants_run_once);
     tcase_add_test(tests, constant_output_is_copied);
     tcase_add_test(tests, fixed_shape_is_constant);
-    tcase_add_test(tests, shape_that_varies_stays);
+    tcase_add_loop_test(tests, shape_that_varies_stays, 0, 2);
     tcase_add_test(tests, varying_dimensions_are_found);
+    tcase_add_test(tests, varying_dimensions_before_a_fixed_one);
+    tcase_add_test(tests, varying_dimensions_that_agree);
     tcase_add_test(tests, error_names_the_node);
     tcase_add_test(tests, copies_are_removed);
     tcase_add_test(tests, copy_of_an_input_stays);
