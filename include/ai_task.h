@@ -67,14 +67,16 @@ typedef struct ai_image {              /* 8 bits a channel, interleaved, rows wi
 /* Largest width, height and number of pixels that are decoded. */
 enum { AI_IMAGE_MAX_SIDE = 32768, AI_IMAGE_MAX_PIXELS = 1 << 27 };
 
-/* Decodes JPEG (grey, YCbCr, CMYK, YCCK; EXIF orientation applied) or PNG (every kind; alpha is
- * dropped, 16 bits become 8) to RGB. The kind is told by the bytes, not by a name. */
+/* Decodes JPEG (grey, YCbCr, CMYK, YCCK) or PNG (every kind; alpha is dropped, 16 bits become the
+ * upper 8) to RGB and turns it upright by its EXIF orientation. The kind is told by the bytes, not
+ * by a name. Truncated or damaged data is refused, sizes over the limits before memory is taken. */
 AI_API ai_status ai_image_decode(ai_image *image, const void *data, size_t bytes, ai_error *err);
 
 enum { AI_RESIZE_NEAREST = 0, AI_RESIZE_BILINEAR = 2, AI_RESIZE_BICUBIC = 3 };  /* Pillow's numbers */
 
-/* Resizes to width x height, pixel by pixel as Pillow does (antialias; box: left, top, right, bottom
- * in source pixels, or NULL for the whole image). *out gets pixels of its own. */
+/* Resizes to width x height, pixel by pixel as Pillow 13 does (antialias; box: left, top, right,
+ * bottom in source pixels, or NULL for the whole image). in->channels is 1 or 3; *out gets pixels of
+ * its own. */
 AI_API ai_status ai_image_resize(ai_image *out, const ai_image *in, uint32_t width, uint32_t height,
                                  uint32_t filter, const float box[4], ai_error *err);
 
