@@ -222,12 +222,13 @@ static ai_status check(ai_step *s, ai_error *err)
         (status = set_shape(s, &q, err)) != AI_OK)
         return status;
     int64_t count = ai_tensor_count(s->out[0]);
+    int64_t k = ai_max(q.k, 1); /* so that parts of the scratch are somewhere */
     s->work = count == 0 ? 1 : q.batches * ai_blocks(q.n) * row_blocks(&q);
     s->flops = 2 * (uint64_t)count * (uint64_t)q.k;
     s->alias = AI_ALIAS_NONE;
     s->scratch = 0;
-    if ((!q.is_packed && !ai_scratch_add(&s->scratch, q.k, 16, 1, sizeof(float))) ||
-        (q.is_gathered && !ai_scratch_add(&s->scratch, q.k, BLOCK_ROWS, 1, sizeof(float))) ||
+    if ((!q.is_packed && !ai_scratch_add(&s->scratch, k, 16, 1, sizeof(float))) ||
+        (q.is_gathered && !ai_scratch_add(&s->scratch, k, BLOCK_ROWS, 1, sizeof(float))) ||
         (q.is_spread && !ai_scratch_add(&s->scratch, BLOCK_ROWS, 16, 1, sizeof(float))))
         return ai_fail_step(err, AI_E_SHAPE, s, "%" PRId64 " columns are too many to pack", q.k);
     return AI_OK;
@@ -374,13 +375,14 @@ static void select_batch(job *j, int64_t batch)
 static void start_job(job *j, const ai_step *s, char *scratch)
 {
     const problem *q = &j->q;
+    int64_t k = ai_max(q->k, 1);
 
     j->step = s;
     j->packed_unit = -1;
     if (!q->is_packed)
-        j->packed = ai_scratch_take(&scratch, q->k * 16, sizeof(float));
+        j->packed = ai_scratch_take(&scratch, k * 16, sizeof(float));
     if (q->is_gathered)
-        j->rows = ai_scratch_take(&scratch, q->k * BLOCK_ROWS, sizeof(float));
+        j->rows = ai_scratch_take(&scratch, k * BLOCK_ROWS, sizeof(float));
     if (q->is_spread)
         j->spread = ai_scratch_take(&scratch, BLOCK_ROWS * 16, sizeof(float));
     j->args = (ai_gemm_args){

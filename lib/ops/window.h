@@ -77,11 +77,13 @@ static inline bool ai_scratch_add(int64_t *scratch, int64_t a, int64_t b, int64_
     return *scratch <= most;
 }
 
-/* Takes the next part of `count` elements from the scratch. */
+/* Takes the next part of `count` elements from the scratch, which is NULL if all parts are empty.
+ */
 static inline void *ai_scratch_take(char **scratch, int64_t count, int64_t bytes)
 {
     void *part = *scratch;
-    *scratch += (count * bytes + 63) & ~(int64_t)63;
+    if (count > 0)
+        *scratch += (count * bytes + 63) & ~(int64_t)63;
     return part;
 }
 
