@@ -257,25 +257,27 @@ static ai_status fail_write(const job *j, const char *what, ai_error *err)
     return ai_fail(err, AI_E_IO, "'%s' cannot be %s: %s", j->out_path, what, strerror(errno));
 }
 
-/* Creates a new file beside out_path; its descriptor, or -1. */
-static int create_temporary(job *j)
+/* Creates a new file beside out_path. */
+static ai_status create_temporary(job *j, int *file, ai_error *err)
 {
     size_t bytes = strlen(j->out_path) + 48;
     char *path = malloc(bytes);
-    int file = -1;
     if (path == NULL)
-        return -1;
-    for (unsigned i = 0; i < TRIES && file < 0; i++) {
+        return ai_fail(err, AI_E_MEMORY, "no memory for a path of %zu bytes", bytes);
+    *file = -1;
+    for (unsigned i = 0; i < TRIES && *file < 0; i++) {
         snprintf(path, bytes, "%s.%ld-%u.tmp", j->out_path, (long)getpid(), i);
-        file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (file < 0 && errno != EEXIST)
+        *file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (*file < 0 && errno != EEXIST)
             break;
     }
-    if (file < 0)
+    if (*file < 0) {
+        ai_status status = fail_write(j, "created", err);
         free(path);
-    else
-        j->temporary = path;
-    return file;
+        return status;
+    }
+    j->temporary = path;
+    return AI_OK;
 }
 
 static ai_status write_all(const job *j, int file, ai_error *err)
@@ -298,10 +300,11 @@ static ai_status write_all(const job *j, int file, ai_error *err)
 
 static ai_status write_temporary(job *j, ai_error *err)
 {
-    int file = create_temporary(j);
-    if (file < 0)
-        return fail_write(j, "created", err);
-    ai_status status = write_all(j, file, err);
+    int file = -1;
+    ai_status status = create_temporary(j, &file, err);
+    if (status != AI_OK)
+        return status;
+    status = write_all(j, file, err);
     if (close(file) != 0 && status == AI_OK)
         status = fail_write(j, "written", err);
     return status;

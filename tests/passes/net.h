@@ -54,5 +54,6 @@ Suite *fold_suite(void);
 Suite *fuse_suite(void);
 Suite *layout_suite(void);
 Suite *convert_suite(void);
+Suite *exhaustion_suite(void);
 
 #endif

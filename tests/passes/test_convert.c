@@ -9,85 +9,13 @@
 #include <unistd.h>
 
 #include "seeded.h"
+#include "small_onnx.h"
 #include "text.h"
 
 static char folder[] = "/tmp/ai-convert-XXXXXX";
 static char source[64];
 static char target[64];
 static ai_error err;
-
-/* ---- A source: y = Relu(x), x [2, 3], as the wire format of protocol buffers ---- */
-
-typedef struct message {
-    unsigned char data[256];
-    size_t bytes;
-} message;
-
-static void put_number(message *m, int field, int value)
-{
-    m->data[m->bytes++] = (unsigned char)(field << 3);
-    m->data[m->bytes++] = (unsigned char)value;
-}
-
-static void put_bytes(message *m, int field, const void *data, size_t bytes)
-{
-    m->data[m->bytes++] = (unsigned char)(field << 3 | 2);
-    m->data[m->bytes++] = (unsigned char)bytes;
-    memcpy(m->data + m->bytes, data, bytes);
-    m->bytes += bytes;
-}
-
-static void put_text(message *m, int field, const char *text)
-{
-    put_bytes(m, field, text, strlen(text));
-}
-
-static void put_message(message *m, int field, const message *part)
-{
-    put_bytes(m, field, part->data, part->bytes);
-}
-
-static message value_info(const char *name)
-{
-    message shape = {.bytes = 0};
-    message tensor = {.bytes = 0};
-    message type = {.bytes = 0};
-    message info = {.bytes = 0};
-    for (int i = 2; i <= 3; i++) {
-        message dimension = {.bytes = 0};
-        put_number(&dimension, 1, i);
-        put_message(&shape, 1, &dimension);
-    }
-    put_number(&tensor, 1, 1);
-    put_message(&tensor, 2, &shape);
-    put_message(&type, 1, &tensor);
-    put_text(&info, 1, name);
-    put_message(&info, 2, &type);
-    return info;
-}
-
-static message relu_model(const char *operator)
-{
-    message node = {.bytes = 0};
-    message graph = {.bytes = 0};
-    message opset = {.bytes = 0};
-    message model = {.bytes = 0};
-    message x = value_info("x");
-    message y = value_info("y");
-    put_text(&node, 1, "x");
-    put_text(&node, 2, "y");
-    put_text(&node, 3, "relu");
-    put_text(&node, 4, operator);
-    put_message(&graph, 1, &node);
-    put_text(&graph, 2, "g");
-    put_message(&graph, 11, &x);
-    put_message(&graph, 12, &y);
-    put_number(&opset, 2, 13);
-    put_number(&model, 1, 8);
-    put_message(&model, 7, &graph);
-    put_message(&model, 8, &opset);
-    return model;
-}
 
 /* ---- Files ---- */
 
@@ -112,7 +40,7 @@ static int files_in_folder(void)
 
 static void setup(void)
 {
-    message model = relu_model("Relu");
+    small_onnx model = small_onnx_relu("Relu");
     strcpy(folder + strlen(folder) - 6, "XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(source, sizeof source, "%s/net.v1.onnx", folder);
@@ -210,7 +138,7 @@ END_TEST
 START_TEST(what_was_there_stays)
 {
     char kept[8] = {0};
-    message model = relu_model("NoSuch");
+    small_onnx model = small_onnx_relu("NoSuch");
     write_file(target, "before", 6);
     write_file(source, model.data, model.bytes);
     expect_failure(NULL, source, target, AI_E_UNSUPPORTED, "NoSuch");
