@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Steps of every operator with random parameters, shapes, types and layouts, most of them wrong:
+ * what passes the check runs inside of its memory, leaves borders alone, and gives the same bits for
+ * any split of its work, at any CPU level, and in place. Usage: any [SEED [COUNT]]. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "elem.h"
+#include "step.h"
+
+typedef struct any {
+    uint64_t state;
+    uint64_t seed;
+    int64_t  ran[256]; /* steps that passed their check, by operator */
+} any;
+
+/* SplitMix64 (S. Vigna). */
+static uint64_t draw(any *a)
+{
+    uint64_t z = a->state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+static int64_t below(any *a, int64_t n)
+{
+    return (int64_t)(draw(a) % (uint64_t)n);
+}
+
+static bool one_in(any *a, int64_t n)
+{
+    return below(a, n) == 0;
+}
+
+static int64_t pick(any *a, const int64_t *list, int64_t count)
+{
+    return list[below(a, count)];
+}
+
+static int64_t small_int(any *a)
+{
+    static const int64_t extreme[] = {INT64_MIN, INT64_MAX, INT32_MAX, (int64_t)1 << 40, -4000000};
+    return one_in(a, 60) ? pick(a, extreme, 5) : below(a, 9) - 3;
+}
+
+static int64_t size(any *a)
+{
+    static const int64_t list[] = {1, 1, 2, 3, 4, 5, 7, 15, 16, 17, 33, 0};
+    static const int64_t extreme[] = {(int64_t)1 << 20, INT32_MAX, (int64_t)1 << 40, INT64_MAX};
+    return one_in(a, 200) ? pick(a, extreme, 4) : pick(a, list, one_in(a, 8) ? 12 : 11);
+}
+
+/* ---- Making a step ---- */
+
+static void make_window(any *a, ai_window *w)
+{
+    w->spatial = (uint32_t)(one_in(a, 30) ? below(a, 6) : one_in(a, 3) ? 1 + below(a, 3) : 2);
+    w->auto_pad = (uint32_t)(one_in(a, 2) ? 0 : below(a, 5));
+    for (int i = 0; i < AI_MAX_SPATIAL; i++) {
+        w->kernel[i] = (uint32_t)(1 + below(a, 3));
+        w->stride[i] = (uint32_t)(1 + below(a, 2));
+        w->dilation[i] = (uint32_t)(1 + below(a, 2));
+        w->pad_begin[i] = (uint32_t)below(a, 3);
+        w->pad_end[i] = (uint32_t)below(a, 3);
+    }
+    if (one_in(a, 50))
+        w->kernel[0] = (uint32_t)draw(a);
+    if (one_in(a, 50))
+        w->pad_begin[0] = (uint32_t)draw(a);
+}
+
+static void make_activation(any *a, ai_activation *p)
+{
+    p->kind = (uint32_t)below(a, one_in(a, 20) ? 4 : 2);
+    p->lo = 0;
+    p->hi = 6;
+}
+
+static void make_params(any *a, step *s, const ai_op_row *row)
+{
+    switch (row->number) {
+    case AI_OP_CONV:
+        make_window(a, &s->params.conv.window);
+        make_activation(a, &s->params.conv.activation);
+        s->params.conv.group = (uint32_t)(one_in(a, 2) ? 1 : 16);
+        return;
+    case AI_OP_CONV_TRANSPOSE:
+        make_window(a, &s->params.conv_transpose.window);
+        s->params.conv_transpose.group = (uint32_t)(one_in(a, 2) ? 1 : size(a));
+        s->params.conv_transpose.has_output_shape = one_in(a, 4);
+        for (int i = 0; i < AI_MAX_SPATIAL; i++) {
+            s->params.conv_transpose.output_padding[i] = (uint32_t)below(a, 2);
+            s->params.conv_transpose.output_shape[i] = (uint32_t)size(a);
+        }
+        return;
+    case AI_OP_MAX_POOL:
+    case AI_OP_AVERAGE_POOL:
+    case AI_OP_LP_POOL:
+        make_window(a, &s->params.pool.window);
+        s->params.pool.ceil_mode = (uint32_t)below(a, 2);
+        s->params.pool.count_include_pad = (uint32_t)below(a, 2);
+        s->params.pool.storage_order = (uint32_t)below(a, 2);
+        s->params.pool.p = (uint32_t)(1 + below(a, 3));
+        return;
+    case AI_OP_GEMM:
+    case AI_OP_MATMUL:
+        s->params.gemm.alpha = 1;
+        s->params.gemm.beta = 1;
+        s->params.gemm.trans_a = (uint32_t)below(a, 2);
+        s->params.gemm.trans_b = (uint32_t)below(a, 2);
+        make_activation(a, &s->params.gemm.activation);
+        return;
+    case AI_OP_LRN:
+        s->params.lrn = (ai_lrn_params){1e-4f, 0.75f, 1, (uint32_t)size(a)};
+        return;
+    case AI_OP_TRANSPOSE:
+    case AI_OP_MEAN_VARIANCE_NORMALIZATION:
+        s->params.axes.count = (uint32_t)(one_in(a, 20) ? draw(a) : (uint64_t)below(a, 5));
+        for (int i = 0; i < AI_FILE_MAX_RANK; i++)
+            s->params.axes.axes[i] = (int32_t)(one_in(a, 8) ? small_int(a) : i);
+        if (one_in(a, 2)) { /* swap two */
+            s->params.axes.axes[0] = (int32_t)(s->params.axes.count - 1);
+            s->params.axes.axes[(s->params.axes.count - 1) % AI_FILE_MAX_RANK] = 0;
+        }
+        return;
+    case AI_OP_PAD:
+    case AI_OP_CAST:
+    case AI_OP_CONSTANT_OF_SHAPE:
+        s->params.cast = (ai_cast_params){(uint32_t)below(a, 15), (uint32_t)below(a, 5), draw(a)};
+        return;
+    case AI_OP_GROUP_NORMALIZATION:
+    case AI_OP_LP_NORMALIZATION:
+        s->params.axis.count = (uint32_t)(1 + below(a, 3));
+        return;
+    default:
+        break;
+    }
+    if (row->param_bytes == sizeof(ai_unary_params)) {
+        s->params.unary = (ai_unary_params){0.5f, 0.25f};
+    } else if (row->param_bytes == sizeof(ai_axis_params)) {
+        s->params.axis = (ai_axis_params){small_int(a),
+                                          small_int(a),
+                                          small_int(a),
+                                          (uint32_t)small_int(a),
+                                          (uint32_t)below(a, 2),
+                                          (uint32_t)below(a, 4),
+                                          1e-5f,
+                                          0.9f,
+                                          0};
+    }
+}
+
+/* A shape that has something to do with that of input 0. */
+static uint32_t related_shape(any *a, const step *s, int64_t *dim)
+{
+    const ai_tensor *t = &s->in[0];
+    uint32_t rank = t->rank;
+    memcpy(dim, t->dim, sizeof(t->dim));
+    switch (below(a, 7)) {
+    case 0:
+        return 0;
+    case 1: /* one number a channel, or an index of it */
+        dim[0] = rank > 1 ? t->dim[1] : 1;
+        return 1;
+    case 2:
+        for (uint32_t d = 0; d < rank; d++)
+            dim[d] = one_in(a, 2) ? 1 : dim[d];
+        return rank;
+    case 3: { /* the last dimensions */
+        uint32_t first = (uint32_t)below(a, rank + 1);
+        memmove(dim, dim + first, (rank - first) * sizeof(dim[0]));
+        return rank - first;
+    }
+    case 4:
+        if (rank > 0)
+            dim[below(a, rank)] = size(a);
+        return rank;
+    default:
+        return rank;
+    }
+}
+
+/* Shapes of the operands that convolutions, products and normalisations need; false: no such
+ * operator, or none this time. */
+static bool fitting_shape(any *a, step *s, uint32_t i, uint32_t *rank, int64_t *dim)
+{
+    const ai_tensor *t = &s->in[0];
+    int64_t channels = t->rank > 1 ? t->dim[1] : 1;
+    const ai_conv_params *conv = &s->params.conv;
+    uint32_t spatial = conv->window.spatial;
+    if (one_in(a, 10))
+        return false;
+    switch (s->file.op) {
+    case AI_OP_BATCH_NORMALIZATION:
+    case AI_OP_INSTANCE_NORMALIZATION:
+    case AI_OP_GROUP_NORMALIZATION:
+        *rank = 1;
+        dim[0] = channels;
+        return true;
+    case AI_OP_CONV:
+    case AI_OP_CONV_TRANSPOSE: /* group lies where Conv's does */
+        if (spatial > 3 || conv->group < 1 || conv->group > 64)
+            return false;
+        *rank = i == 1 ? 2 + spatial : i == 2 ? 1 : t->rank;
+        if (i > 2)
+            return false;
+        if (i == 2) {
+            dim[0] = s->file.op == AI_OP_CONV ? s->in[1].dim[0] : s->in[1].dim[1] * conv->group;
+            return true;
+        }
+        dim[0] = s->file.op == AI_OP_CONV ? conv->group * (1 + below(a, 17)) : channels;
+        dim[1] = s->file.op == AI_OP_CONV ? channels / conv->group : 1 + below(a, 17);
+        for (uint32_t d = 0; d < spatial; d++)
+            dim[2 + d] = conv->window.kernel[d];
+        return true;
+    case AI_OP_GEMM:
+    case AI_OP_MATMUL:
+        if (i != 1 || t->rank < 1)
+            return false;
+        *rank = 2;
+        dim[0] = s->file.op == AI_OP_GEMM && s->params.gemm.trans_a ? t->dim[0]
+                                                                    : t->dim[t->rank - 1];
+        dim[1] = size(a);
+        if (s->file.op == AI_OP_GEMM && s->params.gemm.trans_b) {
+            dim[1] = dim[0];
+            dim[0] = size(a);
+        }
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Its input has this many dimensions, or any number: 0. */
+static uint32_t fitting_rank(const step *s)
+{
+    if (s->file.op == AI_OP_GEMM)
+        return 2;
+    if (s->file.op == AI_OP_CONV || s->file.op == AI_OP_CONV_TRANSPOSE)
+        return 2 + s->params.conv.window.spatial % 4;
+    return 0;
+}
+
+static uint8_t weight_layout(any *a, const step *s)
+{
+    static const uint8_t layout[] = {AI_LAYOUT_PLAIN, AI_LAYOUT_CONV16, AI_LAYOUT_STEM16,
+                                     AI_LAYOUT_DEPTHWISE16};
+    if (s->file.op == AI_OP_CONV)
+        return layout[below(a, 4)];
+    return one_in(a, 2) ? AI_LAYOUT_PLAIN : AI_LAYOUT_PANEL16;
+}
+
+static ai_type make_type(any *a)
+{
+    return one_in(a, 3) ? (ai_type)(1 + below(a, 13)) : AI_F32;
+}
+
+static bool takes_lists(uint32_t op)
+{
+    return (op >= AI_OP_RESHAPE && op <= AI_OP_RANGE) || op == AI_OP_REDUCE_MEAN ||
+           op == AI_OP_REDUCE_SUM;
+}
+
+static void make_list(any *a, step *s, uint32_t i)
+{
+    int64_t values[8];
+    uint32_t count = (uint32_t)below(a, 5);
+    if (s->in[0].rank > 0 && one_in(a, 2))
+        count = s->in[0].rank;
+    if (s->file.op == AI_OP_PAD)
+        count = 2 * (uint32_t)below(a, 5);
+    for (uint32_t k = 0; k < count; k++)
+        values[k] = small_int(a);
+    if (one_in(a, 2)) {
+        for (uint32_t k = 0; k < count && k < s->in[0].rank; k++)
+            values[k] = s->in[0].dim[k];
+    }
+    step_known(s, i, count, values);
+    if (one_in(a, 20))
+        s->in[i].known = NULL;
+}
+
+static void make_step(any *a, step *s, const ai_op_row *row)
+{
+    uint32_t most_in = row->max_inputs < STEP_MAX ? row->max_inputs : STEP_MAX;
+    uint32_t most_out = row->max_outputs < STEP_MAX ? row->max_outputs : STEP_MAX;
+    uint32_t in_count = row->min_inputs + (uint32_t)below(a, most_in - row->min_inputs + 1);
+    uint32_t out_count = row->min_outputs + (uint32_t)below(a, most_out - row->min_outputs + 1);
+    bool has_blocks = one_in(a, 3);
+    int64_t dim[AI_MAX_RANK];
+    ai_type type = row->number <= AI_OP_MEAN_VARIANCE_NORMALIZATION ? AI_F32 : make_type(a);
+
+    step_init(s, row->number, in_count, out_count);
+    make_params(a, s, row);
+    for (uint32_t i = 0; i < in_count; i++) {
+        uint32_t rank = (uint32_t)(has_blocks ? 4 : below(a, one_in(a, 10) ? 9 : 6));
+        uint8_t layout = has_blocks && (i == 0 || one_in(a, 2)) ? AI_LAYOUT_NCHW16C : 0;
+        if (i >= row->min_inputs && one_in(a, 3)) {
+            s->in_list[i] = NULL;
+            continue;
+        }
+        if ((i > 0 || row->number == AI_OP_CONSTANT_OF_SHAPE || row->number == AI_OP_RANGE) &&
+            takes_lists(row->number) && row->number != AI_OP_CONCAT &&
+            !(row->number == AI_OP_PAD && i == 2)) {
+            make_list(a, s, i);
+            continue;
+        }
+        for (uint32_t d = 0; d < AI_MAX_RANK; d++)
+            dim[d] = size(a);
+        if (i == 0 && fitting_rank(s) != 0 && !has_blocks)
+            rank = fitting_rank(s);
+        if (i > 0 && fitting_shape(a, s, i, &rank, dim))
+            layout = i == 1 && row->number <= AI_OP_MATMUL ? weight_layout(a, s) : 0;
+        else if (i > 0 && !one_in(a, 10))
+            rank = related_shape(a, s, dim);
+        if (rank != 4 && layout == AI_LAYOUT_NCHW16C)
+            layout = 0;
+        if (one_in(a, 40))
+            layout = (uint8_t)below(a, AI_LAYOUT_COUNT);
+        step_shape(s, i, layout != 0 ? AI_F32 : one_in(a, 20) ? make_type(a) : type, layout, rank,
+                   dim);
+        for (int k = 0; k < 4 && layout == AI_LAYOUT_NCHW16C && one_in(a, 3); k++)
+            s->in[i].border[k] = (uint32_t)below(a, 3);
+    }
+    for (uint32_t i = 0; i < out_count; i++) {
+        s->out[i].layout = has_blocks && !one_in(a, 6) ? AI_LAYOUT_NCHW16C : AI_LAYOUT_PLAIN;
+        if (i >= row->min_outputs && one_in(a, 4))
+            s->out_list[i] = NULL;
+    }
+}
+
+/* ---- Running it ---- */
+
+/* What the verifier holds back: an input that no file can have. */
+static bool is_possible(const ai_tensor *t)
+{
+    int64_t count;
+    int64_t bytes;
+    if (!ai_count(t->rank, t->dim, &count))
+        return false;
+    if (t->layout == AI_LAYOUT_NCHW16C)
+        return t->rank == 4 && t->type == AI_F32;
+    return ai_layout_bytes(t->layout, t->type, t->rank, t->dim, &bytes);
+}
+
+/* Fits a test's memory. A block counts whole. */
+static bool is_small(const ai_tensor *t)
+{
+    int64_t count = 1;
+    for (uint32_t d = 0; d < t->rank; d++) {
+        if (!ai_mul(count, t->dim[d] < 16 && t->layout != 0 ? 16 : t->dim[d], &count) ||
+            count > 1 << 18)
+            return false;
+    }
+    return true;
+}
+
+static void fill(any *a, ai_tensor *t)
+{
+    size_t bytes = ai_type_bytes(t->type);
+    int64_t count = (int64_t)((size_t)t->bytes / bytes);
+    char *data = t->data;
+    if (t->layout == AI_LAYOUT_NCHW16C) { /* all of it: borders are zeros, lanes are finite */
+        data -= (size_t)(t->border[0] * t->row + t->border[1] * 16) * sizeof(float);
+        memset(data, 0, (size_t)t->bytes);
+        count = 0;
+        for (int64_t i = 0; i < ai_tensor_count(t); i++)
+            *step_f32(t, i) = (float)(below(a, 2000) - 1000) / 256;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        float x = (float)(below(a, 2000) - 1000) / 256;
+        int64_t n = small_int(a);
+        if (ai_is_float(t->type))
+            ai_convert(&x, AI_F32, data + (size_t)i * bytes, t->type, 1);
+        else if (t->type == AI_BOOL)
+            data[i] = (char)below(a, 2);
+        else
+            memcpy(data + (size_t)i * bytes, &n, bytes);
+    }
+}
+
+static void stop(const any *a, const step *s, const char *what)
+{
+    fprintf(stderr, "any: seed %" PRIu64 ": %s: %s%s%s\n", a->seed, ai_op_find(s->file.op)->name,
+            what, s->err.message[0] != '\0' ? ": " : "", s->err.message);
+    exit(1);
+}
+
+/* A NaN has any sign and payload. */
+static void make_comparable(uint8_t *element, ai_type type)
+{
+    static const float nan_of_all = NAN;
+    if (ai_is_float(type) && isnan(ai_get_f64(element, type, 0)))
+        ai_convert(&nan_of_all, AI_F32, element, type, 1);
+}
+
+/* The bytes of all outputs, one after the other; borders and lanes beyond the channels left out. */
+static uint8_t *collect(const step *s, size_t *bytes)
+{
+    uint8_t *data = NULL;
+    *bytes = 0;
+    for (uint32_t i = 0; i < s->step.out_count; i++) {
+        const ai_tensor *t = s->out_list[i];
+        size_t count = t != NULL ? (size_t)ai_tensor_count(t) : 0;
+        size_t one = t != NULL ? ai_type_bytes(t->type) : 0;
+        data = realloc(data, *bytes + count * one + 1);
+        for (size_t k = 0; k < count; k++) {
+            uint64_t element;
+            memcpy(&element,
+                   t->layout == AI_LAYOUT_NCHW16C ? (const char *)step_f32(t, (int64_t)k)
+                                                  : (const char *)t->data + k * one,
+                   one);
+            make_comparable((uint8_t *)&element, t->type);
+            memcpy(data + *bytes + k * one, &element, one);
+        }
+        *bytes += count * one;
+    }
+    return data;
+}
+
+static ai_status run_parts(any *a, step *s, int64_t parts)
+{
+    int64_t done = 0;
+    while (done < s->step.work) {
+        int64_t n = parts > 1 ? 1 + below(a, s->step.work) : s->step.work;
+        if (n > s->step.work - done)
+            n = s->step.work - done;
+        ai_status status = step_run(s, done, done + n);
+        if (status != AI_OK)
+            return status;
+        done += n;
+    }
+    return AI_OK;
+}
+
+static void expect_same(const any *a, const step *s, const uint8_t *data, size_t bytes,
+                        const char *what)
+{
+    size_t found_bytes;
+    uint8_t *found = collect(s, &found_bytes);
+    if (found_bytes != bytes || memcmp(found, data, bytes) != 0)
+        stop(a, s, what);
+    if (!step_borders_are_whole(s))
+        stop(a, s, "writes to a border");
+    free(found);
+}
+
+/* Output 0 in the memory of the input that it may take the place of. */
+static void run_in_place(any *a, step *s, const uint8_t *data, size_t bytes)
+{
+    ai_tensor *in = s->in_list[s->step.alias_input];
+    if (s->step.alias != AI_ALIAS_INPLACE || memcmp(in->border, s->out[0].border, 16) != 0)
+        return;
+    for (uint32_t i = 0; i < s->step.in_count; i++) {
+        if (i != s->step.alias_input && s->in_list[i] == in)
+            return;
+    }
+    if (step_prepare(s, AI_CPU_REF) != AI_OK)
+        stop(a, s, "is prepared once but not twice");
+    s->out[0].data = in->data;
+    if (run_parts(a, s, 2) != AI_OK)
+        stop(a, s, "runs apart but not in place");
+    size_t found_bytes;
+    uint8_t *found = collect(s, &found_bytes);
+    if (found_bytes != bytes || memcmp(found, data, bytes) != 0)
+        stop(a, s, "differs in place");
+    free(found);
+}
+
+static void run_all_ways(any *a, step *s)
+{
+    size_t bytes;
+    if (step_prepare(s, AI_CPU_REF) != AI_OK)
+        stop(a, s, "passes its check but is not prepared");
+    ai_status status = run_parts(a, s, 1);
+    if (status == AI_E_VALUE)
+        return;
+    if (status != AI_OK)
+        stop(a, s, "passes its check but does not run");
+    uint8_t *data = collect(s, &bytes);
+    if (!step_borders_are_whole(s))
+        stop(a, s, "writes to a border");
+    for (uint32_t cpu = AI_CPU_REF; cpu <= ai_cpu_detect(); cpu <<= 1) {
+        if ((ai_cpu_detect() & cpu) == 0)
+            continue;
+        if (step_prepare(s, cpu | AI_CPU_REF) != AI_OK || run_parts(a, s, 2) != AI_OK)
+            stop(a, s, "runs at one level only");
+        expect_same(a, s, data, bytes, "differs by level or split");
+    }
+    run_in_place(a, s, data, bytes);
+    free(data);
+}
+
+static bool fits(step *s)
+{
+    int64_t total = 0;
+    for (uint32_t i = 0; i < s->step.out_count; i++) {
+        if (s->out_list[i] != NULL && !is_small(s->out_list[i]))
+            return false;
+    }
+    for (uint32_t i = 0; i < s->step.in_count; i++) {
+        if (s->in_list[i] != NULL && !is_small(s->in_list[i]))
+            return false;
+        total += s->in_list[i] != NULL ? ai_tensor_count(s->in_list[i]) : 0;
+    }
+    return total < 1 << 18 && s->step.scratch < 1 << 24 && s->step.work < 1 << 20;
+}
+
+static void try_one(any *a, const ai_op_row *row)
+{
+    step s;
+    bool is_open = true;
+    a->state = a->seed;
+    make_step(a, &s, row);
+    for (uint32_t i = 0; i < s.step.in_count; i++)
+        is_open = is_open && (s.in_list[i] == NULL || is_possible(s.in_list[i]));
+    for (uint32_t i = 0; i < s.step.in_count && is_open; i++) { /* constants are known */
+        ai_tensor *t = s.in_list[i];
+        if (t == NULL || t->data != NULL || !is_small(t))
+            continue;
+        if (t->layout == AI_LAYOUT_PLAIN || !one_in(a, 2))
+            step_alloc(&s, t, i);
+        if (t->data != NULL)
+            fill(a, t);
+        if (t->layout != AI_LAYOUT_NCHW16C && one_in(a, 3))
+            t->known = t->data;
+    }
+    if (is_open && step_check(&s) == AI_OK) {
+        if (s.step.work < 1 || s.step.scratch < 0)
+            stop(a, &s, "has no work or no scratch");
+        if (fits(&s)) {
+            for (uint32_t i = 0; i < s.step.in_count; i++) {
+                if (s.in_list[i] == NULL || s.in_list[i]->known != NULL)
+                    continue;
+                step_alloc(&s, s.in_list[i], i); /* the check may have asked for a border */
+                fill(a, s.in_list[i]);
+            }
+            a->ran[row->number]++;
+            run_all_ways(a, &s);
+        }
+    } else if (is_open && s.err.message[0] == '\0') {
+        stop(a, &s, "is refused without a message");
+    }
+    step_free(&s);
+}
+
+int main(int argc, char **argv)
+{
+    any a = {0};
+    uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
+    uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 0) : argc > 1 ? 1 : 60000;
+    int status = 0;
+    for (a.seed = seed; a.seed < seed + count; a.seed++) {
+        const ai_op_row *row = ai_op_find((uint32_t)(a.seed % 256));
+        if (row != NULL)
+            try_one(&a, row);
+    }
+    for (uint32_t op = 0; op < 256 && count >= 60000; op++) {
+        if (ai_op_find(op) != NULL && a.ran[op] == 0) {
+            fprintf(stderr, "any: no step of %s passed its check\n", ai_op_find(op)->name);
+            status = 1;
+        }
+    }
+    return status;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One step without a model: tensors made by hand, checked, prepared and run. */
+#include "step.h"
+
+#include <string.h>
+
+enum { NOISE = 0xa5 };
+
+void step_init(step *s, uint32_t op, uint32_t in_count, uint32_t out_count)
+{
+    memset(s, 0, sizeof(*s));
+    s->file.op = (uint16_t)op;
+    s->file.input_count = (uint16_t)in_count;
+    s->file.output_count = (uint16_t)out_count;
+    s->step.op = ai_op_find(op)->op;
+    s->step.file = &s->file;
+    s->step.name = "s";
+    s->step.params = &s->params;
+    s->step.in = s->in_list;
+    s->step.out = s->out_list;
+    s->step.in_count = in_count;
+    s->step.out_count = out_count;
+    s->err.step = AI_NO_STEP;
+    for (uint32_t i = 0; i < in_count; i++)
+        s->in_list[i] = &s->in[i];
+    for (uint32_t i = 0; i < out_count; i++)
+        s->out_list[i] = &s->out[i];
+}
+
+void step_free(step *s)
+{
+    for (int i = 0; i < 2 * STEP_MAX; i++)
+        free(s->memory[i]);
+    free(s->scratch);
+}
+
+void step_shape(step *s, uint32_t i, ai_type type, uint8_t layout, uint32_t rank,
+                const int64_t *dim)
+{
+    ai_tensor *t = &s->in[i];
+    t->type = (uint8_t)type;
+    t->layout = layout;
+    t->rank = (uint8_t)rank;
+    for (uint32_t d = 0; d < rank; d++)
+        t->dim[d] = dim[d];
+}
+
+static size_t measure(ai_tensor *t)
+{
+    size_t bytes = ai_type_bytes(t->type);
+    if (t->layout != AI_LAYOUT_NCHW16C) {
+        int64_t layout_bytes;
+        t->bytes = (int64_t)((size_t)ai_tensor_count(t) * bytes);
+        if (t->layout != AI_LAYOUT_PLAIN &&
+            ai_layout_bytes(t->layout, t->type, t->rank, t->dim, &layout_bytes))
+            t->bytes = layout_bytes;
+        return (size_t)t->bytes;
+    }
+    t->row = (t->dim[3] + t->border[1] + t->border[3]) * 16;
+    t->plane = (t->dim[2] + t->border[0] + t->border[2]) * t->row;
+    t->bytes = t->dim[0] * ((t->dim[1] + 15) / 16) * t->plane * (int64_t)bytes;
+    return (size_t)t->bytes;
+}
+
+static size_t first(const ai_tensor *t)
+{
+    if (t->layout != AI_LAYOUT_NCHW16C)
+        return 0;
+    return (size_t)(t->border[0] * t->row + t->border[1] * 16) * sizeof(float);
+}
+
+void step_alloc(step *s, ai_tensor *t, uint32_t place)
+{
+    size_t bytes = measure(t);
+    void *memory = NULL;
+    if (posix_memalign(&memory, 64, bytes > 0 ? bytes : 1) != 0)
+        abort();
+    memset(memory, NOISE, bytes);
+    free(s->memory[place]);
+    s->memory[place] = memory;
+    t->data = bytes > 0 ? (char *)memory + first(t) : memory;
+}
+
+void step_known(step *s, uint32_t i, uint32_t count, const int64_t *values)
+{
+    const int64_t dim = count;
+    step_shape(s, i, AI_S64, AI_LAYOUT_PLAIN, 1, &dim);
+    step_alloc(s, &s->in[i], i);
+    if (count > 0)
+        memcpy(s->in[i].data, values, count * sizeof(values[0]));
+    s->in[i].known = s->in[i].data;
+}
+
+ai_status step_check(step *s)
+{
+    return s->step.op->check(&s->step, &s->err);
+}
+
+ai_status step_prepare(step *s, uint32_t cpu)
+{
+    s->step.cpu = cpu;
+    for (uint32_t i = 0; i < s->step.out_count; i++) {
+        if (s->out_list[i] != NULL)
+            step_alloc(s, s->out_list[i], STEP_MAX + i);
+    }
+    free(s->scratch);
+    s->scratch = NULL;
+    if (s->step.scratch > 0 && posix_memalign(&s->scratch, 64, (size_t)s->step.scratch) != 0)
+        abort();
+    return s->step.op->prepare != NULL ? s->step.op->prepare(&s->step, &s->err) : AI_OK;
+}
+
+ai_status step_run(step *s, int64_t begin, int64_t end)
+{
+    return s->step.op->run(&s->step, begin, end, s->scratch, &s->err);
+}
+
+static bool row_is_noise(const float *row, int64_t columns)
+{
+    const uint8_t *p = (const uint8_t *)row;
+    for (size_t i = 0; i < (size_t)columns * sizeof(float); i++) {
+        if (p[i] != NOISE)
+            return false;
+    }
+    return true;
+}
+
+static bool border_is_whole(const ai_tensor *t, const float *memory)
+{
+    int64_t planes = t->dim[0] * ((t->dim[1] + 15) / 16);
+    int64_t left = t->border[1] * 16;
+    int64_t inside = t->dim[3] * 16;
+    for (int64_t p = 0; p < planes; p++) {
+        for (int64_t y = 0; y < t->plane / (t->row > 0 ? t->row : 1); y++) {
+            const float *row = memory + p * t->plane + y * t->row;
+            bool is_inside = y >= t->border[0] && y < t->border[0] + t->dim[2];
+            if (!row_is_noise(row, is_inside ? left : t->row) ||
+                (is_inside && !row_is_noise(row + left + inside, t->row - left - inside)))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool step_borders_are_whole(const step *s)
+{
+    for (uint32_t i = 0; i < s->step.out_count; i++) {
+        const ai_tensor *t = s->out_list[i];
+        if (t != NULL && t->layout == AI_LAYOUT_NCHW16C &&
+            !border_is_whole(t, s->memory[STEP_MAX + i]))
+            return false;
+    }
+    return true;
+}
+
+float *step_f32(const ai_tensor *t, int64_t i)
+{
+    if (t->layout == AI_LAYOUT_PLAIN)
+        return (float *)t->data + i;
+    int64_t x = i % t->dim[3];
+    int64_t y = i / t->dim[3] % t->dim[2];
+    int64_t c = i / t->dim[3] / t->dim[2] % t->dim[1];
+    int64_t n = i / t->dim[3] / t->dim[2] / t->dim[1];
+    int64_t blocks = (t->dim[1] + 15) / 16;
+    return (float *)t->data + (n * blocks + c / 16) * t->plane + y * t->row + x * 16 + c % 16;
+}
