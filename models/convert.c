@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core.h"
@@ -280,6 +281,23 @@ static ai_status create_temporary(job *j, int *file, ai_error *err)
     return AI_OK;
 }
 
+/* Renaming would put the file in the place of a folder or a device; and what is certain to fail in
+ * the end should fail before the work. */
+static ai_status check_target(const job *j, ai_error *err)
+{
+    struct stat found;
+    if (stat(j->out_path, &found) == 0 && !S_ISREG(found.st_mode))
+        return ai_fail(err, AI_E_IO, "'%s' is there and not a regular file", j->out_path);
+    char *folder = folder_of(j->out_path);
+    if (folder == NULL)
+        return ai_fail(err, AI_E_MEMORY, "no memory for a path");
+    ai_status status = AI_OK;
+    if (access(folder, W_OK | X_OK) != 0)
+        status = fail_write(j, "created", err);
+    free(folder);
+    return status;
+}
+
 static ai_status write_all(const job *j, int file, ai_error *err)
 {
     const char *data = j->file;
@@ -363,7 +381,9 @@ static void release_graph(job *j)
 
 static ai_status run(job *j, ai_error *err)
 {
-    ai_status status = import(j, err);
+    ai_status status = check_target(j, err);
+    if (status == AI_OK)
+        status = import(j, err);
     if (status == AI_OK)
         status = run_passes(j, err);
     if (status == AI_OK)
