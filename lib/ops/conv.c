@@ -39,6 +39,10 @@ static ai_status check_weight(const ai_step *s, const ai_conv_params *p, ai_erro
                             "group %u does not divide %" PRId64 " input and %" PRId64
                             " output channels",
                             p->group, x->dim[1], w->dim[0]);
+    if (w->dim[1] != x->dim[1] / p->group && p->group == 1)
+        return ai_fail_step(err, AI_E_SHAPE, s,
+                            "weight has %" PRId64 " channels, input has %" PRId64, w->dim[1],
+                            x->dim[1]);
     if (w->dim[1] != x->dim[1] / p->group)
         return ai_fail_step(err, AI_E_SHAPE, s,
                             "weight has %" PRId64 " channels, input has %" PRId64 " in %u groups",

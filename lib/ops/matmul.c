@@ -137,10 +137,11 @@ static ai_status get_addend(const ai_step *s, problem *q, ai_error *err)
         return AI_OK;
     int64_t rows = c->rank == 2 ? c->dim[0] : 1;
     int64_t cols = c->rank > 0 ? c->dim[c->rank - 1] : 1;
-    bool fits = c->rank <= 2 && (cols == 1 || cols == q->n) && (rows == 1 || rows == q->m);
-    if (s->file->op == AI_OP_MATMUL)
-        fits = fits && rows == 1;
-    if (!fits)
+    if (s->file->op == AI_OP_MATMUL && (c->rank > 2 || rows != 1 || (cols != 1 && cols != q->n)))
+        return ai_fail_step(err, AI_E_SHAPE, s,
+                            "bias of rank %u is %" PRId64 " x %" PRId64 ", needs 1 x %" PRId64,
+                            c->rank, rows, cols, q->n);
+    if (c->rank > 2 || (cols != 1 && cols != q->n) || (rows != 1 && rows != q->m))
         return ai_fail_step(err, AI_E_SHAPE, s,
                             "bias of rank %u, %" PRId64 " x %" PRId64
                             ", does not broadcast to %" PRId64 " x %" PRId64,
