@@ -2,26 +2,21 @@
  * From a source file to a flat file: import, passes, self-test, check, and only then the rename. */
 #include "ai_convert.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core.h"
 #include "graph.h"
 #include "os.h"
 #include "seeded.h"
 #include "sha256.h"
+#include "target.h"
 #include "text.h"
 
-enum { SELF_TEST_SEED = 1, WRITE_BYTES = 1 << 24, TRIES = 100 };
+enum { SELF_TEST_SEED = 1 };
 
 typedef struct job {
     const char *in_path;
-    const char *out_path;
     ai_convert_options options;
     const void *source;
     size_t source_bytes;
@@ -33,7 +28,7 @@ typedef struct job {
     char *self_test;
     void *file;
     size_t file_bytes;
-    char *temporary; /* path; a file lies there as long as this is not NULL */
+    ai_target target;
 } job;
 
 static ai_status progress(const job *j, const char *part, uint64_t done, uint64_t total,
@@ -87,26 +82,11 @@ static ai_status copy_options(job *j, const ai_convert_options *options, ai_erro
 
 /* ---- Import ---- */
 
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
-}
-
-/* The folder that a path lies in, without its last slash but for the root's. */
-static char *folder_of(const char *path)
-{
-    size_t length = (size_t)(last_part(path) - path);
-    if (length == 0)
-        return strdup(".");
-    return strndup(path, length > 1 ? length - 1 : 1);
-}
-
 static const char *model_name(job *j)
 {
     if (j->options.name != NULL)
         return ai_graph_string(j->graph, j->options.name, strlen(j->options.name));
-    const char *file = last_part(j->in_path);
+    const char *file = ai_last_part(j->in_path);
     const char *dot = strrchr(file, '.');
     size_t length = dot == NULL || dot == file ? strlen(file) : (size_t)(dot - file);
     return ai_graph_string(j->graph, file, length);
@@ -119,7 +99,7 @@ static ai_status import(job *j, ai_error *err)
         status = progress(j, "read", 0, j->source_bytes, err);
     if (status != AI_OK)
         return status;
-    char *folder = folder_of(j->in_path);
+    char *folder = ai_folder_of(j->in_path);
     j->graph = ai_graph_new();
     if (folder == NULL || j->graph == NULL)
         status = ai_fail(err, AI_E_MEMORY, "no memory for a graph");
@@ -253,86 +233,11 @@ static ai_status make_self_test(job *j, ai_error *err)
 
 /* ---- The file ---- */
 
-static ai_status fail_write(const job *j, const char *what, ai_error *err)
-{
-    return ai_fail(err, AI_E_IO, "'%s' cannot be %s: %s", j->out_path, what, strerror(errno));
-}
-
-/* Creates a new file beside out_path. */
-static ai_status create_temporary(job *j, int *file, ai_error *err)
-{
-    size_t bytes = strlen(j->out_path) + 48;
-    char *path = malloc(bytes);
-    if (path == NULL)
-        return ai_fail(err, AI_E_MEMORY, "no memory for a path of %zu bytes", bytes);
-    *file = -1;
-    for (unsigned i = 0; i < TRIES && *file < 0; i++) {
-        snprintf(path, bytes, "%s.%ld-%u.tmp", j->out_path, (long)getpid(), i);
-        *file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (*file < 0 && errno != EEXIST)
-            break;
-    }
-    if (*file < 0) {
-        ai_status status = fail_write(j, "created", err);
-        free(path);
-        return status;
-    }
-    j->temporary = path;
-    return AI_OK;
-}
-
-/* Renaming would put the file in the place of a folder or a device; and what is certain to fail in
- * the end should fail before the work. */
-static ai_status check_target(const job *j, ai_error *err)
-{
-    struct stat found;
-    if (stat(j->out_path, &found) == 0 && !S_ISREG(found.st_mode))
-        return ai_fail(err, AI_E_IO, "'%s' is there and not a regular file", j->out_path);
-    char *folder = folder_of(j->out_path);
-    if (folder == NULL)
-        return ai_fail(err, AI_E_MEMORY, "no memory for a path");
-    ai_status status = AI_OK;
-    if (access(folder, W_OK | X_OK) != 0)
-        status = fail_write(j, "created", err);
-    free(folder);
-    return status;
-}
-
-static ai_status write_all(const job *j, int file, ai_error *err)
-{
-    const char *data = j->file;
-    size_t done = 0;
-    while (done < j->file_bytes) {
-        size_t part = j->file_bytes - done < WRITE_BYTES ? j->file_bytes - done : WRITE_BYTES;
-        ssize_t written = write(file, data + done, part);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return fail_write(j, "written", err);
-        done += (size_t)written;
-    }
-    if (fsync(file) != 0)
-        return fail_write(j, "written", err);
-    return AI_OK;
-}
-
-static ai_status write_temporary(job *j, ai_error *err)
-{
-    int file = -1;
-    ai_status status = create_temporary(j, &file, err);
-    if (status != AI_OK)
-        return status;
-    status = write_all(j, file, err);
-    if (close(file) != 0 && status == AI_OK)
-        status = fail_write(j, "written", err);
-    return status;
-}
-
 /* What the reader will do: open, compare every checksum, run at every level. ref ran already. */
 static ai_status check_temporary(const job *j, ai_error *err)
 {
     ai_model *model = NULL;
-    ai_status status = ai_model_open(&model, j->temporary, err);
+    ai_status status = ai_model_open(&model, j->target.temporary, err);
     if (status != AI_OK)
         return status;
     uint32_t levels = ai_cpu() & (AI_CPU_OPENBLAS - 1u) & ~(uint32_t)AI_CPU_REF;
@@ -341,28 +246,6 @@ static ai_status check_temporary(const job *j, ai_error *err)
         status = ai_self_test(model, levels == 0 ? AI_CPU_REF : levels, 1, err);
     ai_model_close(model);
     return status;
-}
-
-/* A rename is safe on disk once its folder is; a folder that cannot be synced is no failure. */
-static void sync_folder(const char *path)
-{
-    char *folder = folder_of(path);
-    int file = folder == NULL ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (file >= 0) {
-        (void)fsync(file);
-        close(file);
-    }
-    free(folder);
-}
-
-static ai_status put_in_place(job *j, ai_error *err)
-{
-    if (rename(j->temporary, j->out_path) != 0)
-        return fail_write(j, "replaced", err);
-    free(j->temporary);
-    j->temporary = NULL;
-    sync_folder(j->out_path);
-    return AI_OK;
 }
 
 /* ---- All of it ---- */
@@ -381,7 +264,7 @@ static void release_graph(job *j)
 
 static ai_status run(job *j, ai_error *err)
 {
-    ai_status status = check_target(j, err);
+    ai_status status = ai_target_check(&j->target, err);
     if (status == AI_OK)
         status = import(j, err);
     if (status == AI_OK)
@@ -395,7 +278,7 @@ static ai_status run(job *j, ai_error *err)
             ai_flat_write(j->graph, j->resources, j->resource_count, &j->file, &j->file_bytes, err);
     if (status == AI_OK) {
         release_graph(j);
-        status = write_temporary(j, err);
+        status = ai_target_write(&j->target, j->file, j->file_bytes, err);
     }
     if (status == AI_OK) {
         free(j->file);
@@ -403,15 +286,13 @@ static ai_status run(job *j, ai_error *err)
         status = check_temporary(j, err);
     }
     if (status == AI_OK)
-        status = put_in_place(j, err);
+        status = ai_target_replace(&j->target, err);
     return status;
 }
 
 static void release(job *j)
 {
-    if (j->temporary != NULL)
-        (void)unlink(j->temporary);
-    free(j->temporary);
+    ai_target_release(&j->target);
     free(j->file);
     free(j->self_test);
     free(j->metadata.data);
@@ -425,7 +306,7 @@ ai_status ai_convert_file(const char *in_path, const char *out_path,
     if (in_path == NULL || out_path == NULL || out_path[0] == 0)
         return ai_fail(err, AI_E_ARGUMENT, "%s path is missing",
                        in_path == NULL ? "the source" : "the output");
-    job j = {.in_path = in_path, .out_path = out_path};
+    job j = {.in_path = in_path, .target = {.path = out_path}};
     ai_status status = copy_options(&j, options, err);
     if (status == AI_OK)
         status = run(&j, err);
