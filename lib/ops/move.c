@@ -42,18 +42,19 @@ static ai_status check_transpose(ai_step *s, ai_error *err)
 
 /* ---- Slice: data, starts, ends, axes, steps ---- */
 
-/* One axis as NumPy slices it: the first index, and how many are taken. */
+/* One axis as ONNX slices it: the first index, and how many are taken. Bounds that are outside are
+ * moved inside; a start before the first index is the first one, backward too, unlike in NumPy. */
 static void slice_axis(int64_t size, int64_t start, int64_t end, int64_t step, int64_t *first,
                        int64_t *count)
 {
-    int64_t low = step > 0 ? 0 : -1;          /* the least that a bound may be */
-    int64_t high = step > 0 ? size : size - 1; /* the most */
+    int64_t low = step > 0 || size == 0 ? 0 : -1; /* the least that an end may be */
+    int64_t high = step > 0 || size == 0 ? size : size - 1;
 
     if (start < 0)
-        start = start < -size ? low : start + size;
+        start = start < -size ? 0 : start + size;
     if (end < 0)
         end = end < -size ? low : end + size;
-    start = start < low ? low : start > high ? high : start;
+    start = start > high ? high : start;
     end = end < low ? low : end > high ? high : end;
     if (step > 0)
         *count = end > start ? (end - start - 1) / step + 1 : 0;

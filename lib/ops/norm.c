@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Normalisations by mean and variance of a dense span: InstanceNormalization, GroupNormalization,
  * LayerNormalization. mean = sum / n, variance = sum of (x - mean)^2 / n, both sums as the reducing
- * kernels add; the factor is 1 / sqrt(variance + epsilon). */
+ * kernels add; the factor is 1 / sqrt(variance + epsilon). The mean is taken off before anything is
+ * multiplied: where it is large beside the deviation, a product with it would drown the rest. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "elem.h"
 
-/* kernel slots; LayerNormalization's last two */
-enum { SUM = 0, SUM_SQUARE = 1, AFFINE = 2, MUL = 2, ADD = 3 };
+/* kernel slots; MUL is LayerNormalization's */
+enum { SUM = 0, SUM_SQUARE = 1, ADD = 2, AFFINE = 3, MUL = 3 };
 
-static ai_status choose_sums(ai_step *s, ai_error *err)
+static ai_status choose_common(ai_step *s, ai_error *err)
 {
     ai_status status =
         ai_choose(s, SUM, AI_K_REDUCE + AI_REDUCE_SUM, AI_F32, AI_F32, AI_LAYOUT_PLAIN, err);
     if (status == AI_OK)
         status = ai_choose(s, SUM_SQUARE, AI_K_REDUCE + AI_REDUCE_SUM_SQUARE, AI_F32, AI_F32,
                            AI_LAYOUT_PLAIN, err);
+    if (status == AI_OK)
+        status =
+            ai_choose(s, ADD, AI_K_BINARY + AI_BINARY_ADD, AI_F32, AI_F32, AI_LAYOUT_PLAIN, err);
     return status;
 }
 
@@ -97,14 +101,14 @@ static ai_status check_group_normalization(ai_step *s, ai_error *err)
 
 static ai_status prepare_groups(ai_step *s, ai_error *err)
 {
-    ai_status status = choose_sums(s, err);
+    ai_status status = choose_common(s, err);
     if (status == AI_OK)
         status = ai_choose(s, AFFINE, AI_K_UNARY + AI_UNARY_AFFINE, AI_F32, AI_F32, AI_LAYOUT_PLAIN,
                            err);
     return status;
 }
 
-/* A unit is a group of an image: y = fma(x, s, t), s = scale * factor, t = fma(-mean, s, bias). */
+/* A unit is a group of an image: y = fma(x - mean, scale * factor, bias). */
 static ai_status run_groups(const ai_step *s, int64_t begin, int64_t end, void *scratch,
                             ai_error *err)
 {
@@ -112,22 +116,25 @@ static ai_status run_groups(const ai_step *s, int64_t begin, int64_t end, void *
     const float *bias = s->in[2]->data;
     int64_t channels = s->local[CHANNELS];
     int64_t inner = s->local[INNER];
+    int64_t count = channels * inner;
 
     (void)scratch;
     (void)err;
     if (ai_is_empty(s, 0))
         return AI_OK;
     for (int64_t unit = begin; unit < end; unit++) {
-        int64_t first = unit * channels * inner;
+        const float *in = (const float *)s->in[0]->data + unit * count;
+        float *out = (float *)s->out[0]->data + unit * count;
         float mean;
         float factor;
-        span_stats(s, (const float *)s->in[0]->data + first, channels * inner, &mean, &factor);
+        span_stats(s, in, count, &mean, &factor);
+        const float shift = -mean;
+        ai_binary_args centre = {in, &shift, out, count, 1, 0};
+        s->kernel[ADD]->fn(&centre);
         for (int64_t k = 0; k < channels; k++) {
             int64_t c = unit % s->local[GROUPS] * channels + k;
-            float alpha = scale[c] * factor;
-            ai_unary_args args = {(const float *)s->in[0]->data + first + k * inner,
-                                  (float *)s->out[0]->data + first + k * inner, inner, alpha,
-                                  fmaf(-mean, alpha, bias[c])};
+            float *row = out + k * inner;
+            ai_unary_args args = {row, row, inner, scale[c] * factor, bias[c]};
             s->kernel[AFFINE]->fn(&args);
         }
     }
@@ -199,13 +206,10 @@ static ai_status check_layer_normalization(ai_step *s, ai_error *err)
 
 static ai_status prepare_layer_normalization(ai_step *s, ai_error *err)
 {
-    ai_status status = choose_sums(s, err);
+    ai_status status = choose_common(s, err);
     if (status == AI_OK)
         status =
             ai_choose(s, MUL, AI_K_BINARY + AI_BINARY_MUL, AI_F32, AI_F32, AI_LAYOUT_PLAIN, err);
-    if (status == AI_OK)
-        status =
-            ai_choose(s, ADD, AI_K_BINARY + AI_BINARY_ADD, AI_F32, AI_F32, AI_LAYOUT_PLAIN, err);
     return status;
 }
 
