@@ -16,15 +16,21 @@ typedef struct tile {
     int64_t      d0, d1, d2;
     int64_t      run, run_last;
     const float *weights;
-    int64_t      panel;    /* elements from a panel to the next; the other *_panel likewise */
-    const float *bias;     /* or NULL; 16 a panel */
-    int64_t      bias_step;
+    int64_t      panel; /* elements from a panel to the next; the other *_panel likewise */
+    const float *bias;
+    int64_t      bias_step, bias_panel;
     const float *residual; /* or NULL */
     int64_t      residual_step, residual_panel;
     float       *out;
     int64_t      out_step, out_panel;
     float        lo, hi;
+    int          form;
 } tile;
+
+/* Forms with constant distances: this in_step, bias_step 0, the other steps 16. */
+enum { TILE_ANY, TILE_IN_16, TILE_IN_32, TILE_IN_2 };
+
+static const float tile_no_bias[16];
 
 typedef void tile_fn(const tile *t);
 
@@ -39,8 +45,7 @@ static void tile_forward(tile *t, int64_t pixels)
 {
     t->in += pixels * t->in_step;
     t->out += pixels * t->out_step;
-    if (t->bias)
-        t->bias += pixels * t->bias_step;
+    t->bias += pixels * t->bias_step;
     if (t->residual)
         t->residual += pixels * t->residual_step;
 }
@@ -50,8 +55,7 @@ static void tile_next_panel(tile *t, int panels)
 {
     t->weights += panels * t->panel;
     t->out += panels * t->out_panel;
-    if (t->bias)
-        t->bias += (int64_t)panels * 16;
+    t->bias += panels * t->bias_panel;
     if (t->residual)
         t->residual += panels * t->residual_panel;
 }
@@ -154,7 +158,8 @@ static tile_rows tile_conv(const ai_conv_args *c, int64_t in_step)
                 .in_step = in_step,
                 .weights = c->weights + c->panel_begin * c->panel,
                 .panel = c->panel,
-                .bias = c->bias ? c->bias + (int64_t)c->panel_begin * 16 : NULL,
+                .bias = c->bias ? c->bias + (int64_t)c->panel_begin * 16 : tile_no_bias,
+                .bias_panel = c->bias ? 16 : 0,
                 .residual = c->residual ? c->residual + c->panel_begin * c->residual_plane +
                                               c->row_begin * c->residual_row
                                         : NULL,
@@ -165,6 +170,10 @@ static tile_rows tile_conv(const ai_conv_args *c, int64_t in_step)
                 .out_panel = c->out_plane,
                 .lo = c->lo,
                 .hi = c->hi,
+                .form = in_step == 16   ? TILE_IN_16
+                        : in_step == 32 ? TILE_IN_32
+                        : in_step == 2  ? TILE_IN_2
+                                        : TILE_ANY,
             },
     };
     return r;

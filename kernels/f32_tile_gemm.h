@@ -23,13 +23,15 @@ static tile tile_gemm(const ai_gemm_args *g)
         .run_last = g->k,
         .weights = g->b + g->panel_begin * g->panel,
         .panel = g->panel,
-        .bias = g->bias ? g->bias + g->panel_begin * 16 : NULL,
-        .bias_step = g->bias_row,
+        .bias = g->bias ? g->bias + g->panel_begin * 16 : tile_no_bias,
+        .bias_step = g->bias ? g->bias_row : 0,
+        .bias_panel = g->bias ? 16 : 0,
         .out = g->out + g->panel_begin * 16,
         .out_step = g->out_row,
         .out_panel = 16,
         .lo = g->lo,
         .hi = g->hi,
+        .form = TILE_ANY,
     };
     return t;
 }
@@ -45,12 +47,10 @@ static void tile_partial_panel(tile t, int64_t rows, int64_t n)
         tile whole = t;
         whole.out = out;
         whole.out_step = 16;
-        if (t.bias) {
-            for (int64_t i = 0; i < (t.bias_step ? width : 1); i++)
-                memcpy(bias + i * 16, t.bias + i * t.bias_step, bytes);
-            whole.bias = bias;
-            whole.bias_step = t.bias_step ? 16 : 0;
-        }
+        for (int64_t i = 0; i < (t.bias_step ? width : 1); i++)
+            memcpy(bias + i * 16, t.bias + i * t.bias_step, bytes);
+        whole.bias = bias;
+        whole.bias_step = t.bias_step ? 16 : 0;
         tile_get(1, width)(&whole);
         for (int64_t i = 0; i < width; i++)
             memcpy(t.out + i * t.out_step, out + i * 16, bytes);
@@ -95,8 +95,7 @@ static void tile_run_gemm(const ai_gemm_args *g)
     if (whole < g->panel_end - g->panel_begin && g->n > (g->panel_begin + whole) * 16) {
         t.weights += whole * t.panel;
         t.out += whole * 16;
-        if (t.bias)
-            t.bias += whole * 16;
+        t.bias += whole * t.bias_panel;
         tile_partial_panel(t, g->m, g->n - (g->panel_begin + whole) * 16);
     }
 }

@@ -13,13 +13,46 @@
             for (int64_t i2 = 0; i2 < t->n2; i2++, w += run * 16) {                                \
                 const float *const in = t->in + i0 * t->d0 + i1 * t->d1 + i2 * t->d2;              \
                 BASES                                                                              \
-                UNROLL_4 for (int64_t k = 0; k < run; k++)                                         \
+                UNROLL for (int64_t k = 0; k < run; k++)                                         \
                 {                                                                                  \
                     ADD(n)                                                                         \
                 }                                                                                  \
             }                                                                                      \
     }
-#define UNROLL_4 _Pragma("GCC unroll 4")
+#define UNROLL _Pragma("GCC unroll 2")
+
+/* tile_<name> from body_<name>(t, in_step, is_fixed), once for each form. */
+#define FORMS(name)                                                                                \
+    static void tile_##name(const tile *t)                                                         \
+    {                                                                                              \
+        if (t->form == TILE_IN_16)                                                                 \
+            body_##name(t, 16, true);                                                              \
+        else if (t->form == TILE_IN_32)                                                            \
+            body_##name(t, 32, true);                                                              \
+        else if (t->form == TILE_IN_2)                                                             \
+            body_##name(t, 2, true);                                                               \
+        else                                                                                       \
+            body_##name(t, t->in_step, false);                                                     \
+    }
+/* For tiles that are rare or small: strides of one block, and any; or any alone. */
+#define TWO_FORMS(name)                                                                            \
+    static void tile_##name(const tile *t)                                                         \
+    {                                                                                              \
+        if (t->form == TILE_IN_16)                                                                 \
+            body_##name(t, 16, true);                                                              \
+        else                                                                                       \
+            body_##name(t, t->in_step, false);                                                     \
+    }
+#define ONE_FORM(name)                                                                             \
+    static void tile_##name(const tile *t)                                                         \
+    {                                                                                              \
+        body_##name(t, t->in_step, false);                                                         \
+    }
+
+/* Where pixel j and panel p start and end. */
+#define BIAS(p, j)     (t->bias + (p) * t->bias_panel + (is_fixed ? 0 : (j) * t->bias_step))
+#define RESIDUAL(p, j) (residual + (p) * t->residual_panel + (j) * (is_fixed ? 16 : t->residual_step))
+#define OUT(p, j)      (t->out + (p) * t->out_panel + (j) * (is_fixed ? 16 : t->out_step))
 
 /* Input k of pixel j = 3 b + o: at a constant distance if is_fixed, else from a base. Three pixels
  * share one, since x86 addresses base, base + step and base + 2 step. */

@@ -355,8 +355,10 @@ AI_INLINE vf v_load(const float *p)
 }
 AI_INLINE void v_store(float *p, vf a)
 {
-    for (int i = 0; i < 4; i++)
-        vst1q_f32(p + 4 * i, a.q[i]);
+    vst1q_f32(p, a.q[0]);
+    vst1q_f32(p + 4, a.q[1]);
+    vst1q_f32(p + 8, a.q[2]);
+    vst1q_f32(p + 12, a.q[3]);
 }
 AI_INLINE vm m_first(int64_t n)
 {

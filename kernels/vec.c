@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The template of the kernels that need no tile of their own: elementwise, reductions, pooling,
- * depthwise and plain convolution, transposes. It is compiled once a CPU level with AI_LEVEL (avx2, ...) and the AI_SIMD_ macro. */
+ * depthwise and plain convolution, transposes. It is compiled once a CPU level with AI_LEVEL (avx2,
+ * ...) and the AI_SIMD_ macro. */
 #include "f32_tile_rep.h"
 #include "kernels.h"
 #include "simd.h"
@@ -10,10 +11,10 @@
 #error "one lane is ref's: see kernels/ref"
 #endif
 
-#define JOIN2(name, level)  ai_f32_##name##_##level
-#define JOIN(name, level)   JOIN2(name, level)
-#define KERNEL_NAME(name)   JOIN(name, AI_LEVEL)
-#define MINUS_INF           v_neg(V_INF)
+#define JOIN2(name, level) ai_f32_##name##_##level
+#define JOIN(name, level)  JOIN2(name, level)
+#define KERNEL_NAME(name)  JOIN(name, AI_LEVEL)
+#define MINUS_INF          v_neg(V_INF)
 
 #define AI_VEC_ROW(op, layout, name) ai_kernel_fn KERNEL_NAME(name);
 #include "vec.def"
@@ -21,41 +22,38 @@
 
 /* ---- Elementwise ---- */
 
+/* All 16 lanes, or the n < 16 that are left. */
+AI_INLINE vf load_some(const float *p, int64_t n)
+{
+    return n >= 16 ? v_load(p) : v_load_n(p, n);
+}
+AI_INLINE void store_some(float *p, vf a, int64_t n)
+{
+    if (n >= 16)
+        v_store(p, a);
+    else
+        v_store_n(p, a, n);
+}
+
 #define AI_VEC_UNARY(id, name)                                                                     \
     void KERNEL_NAME(name)(const void *args)                                                       \
     {                                                                                              \
         const ai_unary_args *u = args;                                                             \
         const vf alpha = v_set(u->alpha);                                                          \
         const vf beta = v_set(u->beta);                                                            \
-        const int64_t full = u->count & ~(int64_t)15;                                              \
-        for (int64_t i = 0; i < full; i += 16)                                                     \
-            v_store(u->out + i, f_##name(v_load(u->in + i), alpha, beta));                         \
-        if (full < u->count) {                                                                     \
-            const int64_t n = u->count - full;                                                     \
-            v_store_n(u->out + full, f_##name(v_load_n(u->in + full, n), alpha, beta), n);         \
-        }                                                                                          \
+        for (int64_t i = 0, left = u->count; left > 0; i += 16, left -= 16)                        \
+            store_some(u->out + i, f_##name(load_some(u->in + i, left), alpha, beta), left);       \
     }
 
-/* An operand of a binary kernel with step 0 is one vector of equal numbers. */
+/* An operand with step 0 is one vector of equal numbers. */
 #define AI_VEC_BINARY(id, name)                                                                    \
     void KERNEL_NAME(name)(const void *args)                                                       \
     {                                                                                              \
         const ai_binary_args *o = args;                                                            \
-        if (o->count <= 0)                                                                         \
-            return;                                                                                \
-        const vf a0 = v_set(o->a[0]);                                                              \
-        const vf b0 = v_set(o->b[0]);                                                              \
-        const int64_t full = o->count & ~(int64_t)15;                                              \
-        for (int64_t i = 0; i < full; i += 16) {                                                   \
-            const vf a = o->a_step ? v_load(o->a + i) : a0;                                        \
-            const vf b = o->b_step ? v_load(o->b + i) : b0;                                        \
-            v_store(o->out + i, g_##name(a, b));                                                   \
-        }                                                                                          \
-        if (full < o->count) {                                                                     \
-            const int64_t n = o->count - full;                                                     \
-            const vf a = o->a_step ? v_load_n(o->a + full, n) : a0;                                \
-            const vf b = o->b_step ? v_load_n(o->b + full, n) : b0;                                \
-            v_store_n(o->out + full, g_##name(a, b), n);                                           \
+        for (int64_t i = 0, left = o->count; left > 0; i += 16, left -= 16) {                      \
+            const vf a = o->a_step ? load_some(o->a + i, left) : v_set(o->a[0]);                   \
+            const vf b = o->b_step ? load_some(o->b + i, left) : v_set(o->b[0]);                   \
+            store_some(o->out + i, g_##name(a, b), left);                                          \
         }                                                                                          \
     }
 
@@ -91,19 +89,20 @@ AI_INLINE vf add_square(vf sum, vf x, vf offset)
     return v_fma(d, d, sum);
 }
 
+/* `next` in the lanes that have an element, what was there in the others. */
+AI_INLINE vf keep_some(vf next, vf sum, int64_t n)
+{
+    return n >= 16 ? next : v_select(m_first(n), next, sum);
+}
+
 #define REDUCE(name, step)                                                                         \
     void KERNEL_NAME(name)(const void *args)                                                       \
     {                                                                                              \
         const ai_reduce_args *r = args;                                                            \
         const vf offset = v_set(r->offset);                                                        \
-        const int64_t full = r->count & ~(int64_t)15;                                              \
         vf sum = v_set(0.0f);                                                                      \
-        for (int64_t i = 0; i < full; i += 16)                                                     \
-            sum = step(sum, v_load(r->in + i), offset);                                            \
-        if (full < r->count) {                                                                     \
-            const int64_t n = r->count - full;                                                     \
-            sum = v_select(m_first(n), step(sum, v_load_n(r->in + full, n), offset), sum);         \
-        }                                                                                          \
+        for (int64_t i = 0, left = r->count; left > 0; i += 16, left -= 16)                        \
+            sum = keep_some(step(sum, load_some(r->in + i, left), offset), sum, left);             \
         *r->result = tree_sum(sum);                                                                \
     }
 
@@ -115,20 +114,12 @@ void KERNEL_NAME(reduce_sum_exp)(const void *args)
 {
     const ai_reduce_args *r = args;
     const vf offset = v_set(r->offset);
-    const int64_t full = r->count & ~(int64_t)15;
     vf sum = v_set(0.0f);
-    for (int64_t i = 0; i < full; i += 16) {
-        const vf e = v_exp(v_sub(v_load(r->in + i), offset));
+    for (int64_t i = 0, left = r->count; left > 0; i += 16, left -= 16) {
+        const vf e = v_exp(v_sub(load_some(r->in + i, left), offset));
         if (r->out)
-            v_store(r->out + i, e);
-        sum = v_add(sum, e);
-    }
-    if (full < r->count) {
-        const int64_t n = r->count - full;
-        const vf e = v_exp(v_sub(v_load_n(r->in + full, n), offset));
-        if (r->out)
-            v_store_n(r->out + full, e, n);
-        sum = v_select(m_first(n), v_add(sum, e), sum);
+            store_some(r->out + i, e, left);
+        sum = keep_some(v_add(sum, e), sum, left);
     }
     *r->result = tree_sum(sum);
 }
@@ -136,14 +127,9 @@ void KERNEL_NAME(reduce_sum_exp)(const void *args)
 void KERNEL_NAME(reduce_max)(const void *args)
 {
     const ai_reduce_args *r = args;
-    const int64_t full = r->count & ~(int64_t)15;
     vf best = MINUS_INF;
-    for (int64_t i = 0; i < full; i += 16)
-        best = v_max(best, v_load(r->in + i));
-    if (full < r->count) {
-        const int64_t n = r->count - full;
-        best = v_select(m_first(n), v_max(best, v_load_n(r->in + full, n)), best);
-    }
+    for (int64_t i = 0, left = r->count; left > 0; i += 16, left -= 16)
+        best = keep_some(v_max(best, load_some(r->in + i, left)), best, left);
     float lane[32];
     v_store(lane, best);
     v_store(lane + 16, MINUS_INF); /* what the upper lanes meet: nothing reads the result */
@@ -182,8 +168,8 @@ static int64_t padded_count(int64_t start, int32_t size, int32_t pad_end, int32_
 /* The window of one output pixel: its first tap inside the input, and how many there are. */
 typedef struct window {
     const float *in;
-    int64_t      row, col; /* of the first tap, inside or not */
-    int32_t      kh, kw;
+    int64_t row, col; /* of the first tap, inside or not */
+    int32_t kh, kw;
 } window;
 
 static window place(const ai_pool_args *p, int32_t row, int32_t col)
@@ -253,12 +239,12 @@ void KERNEL_NAME(global_average_pool)(const void *args)
 /* One row of output of one block of channels. */
 typedef struct depthwise_row {
     const ai_conv_args *conv;
-    const float        *in;
-    const float        *weights;
-    const float        *residual; /* or NULL */
-    float              *out;
-    vf                  bias;
-    int64_t             tap_row, tap_col, step; /* between taps below, beside; between pixels */
+    const float *in;
+    const float *weights;
+    const float *residual; /* or NULL */
+    float *out;
+    vf bias;
+    int64_t tap_row, tap_col, step; /* between taps below, beside; between pixels */
 } depthwise_row;
 
 AI_INLINE void depthwise_store(const depthwise_row *r, int64_t col, vf sum)
@@ -270,7 +256,7 @@ AI_INLINE void depthwise_store(const depthwise_row *r, int64_t col, vf sum)
 
 /* n pixels: their sums hide the latency of one another's, and share the loads of weights. */
 #define DEPTHWISE_START(j, b, o) vf sum##j = r->bias;
-#define DEPTHWISE_ADD(j, b, o)   sum##j = v_fma(v_load(tap##b + (o) * step), weight, sum##j);
+#define DEPTHWISE_ADD(j, b, o)   sum##j = v_fma(v_load(tap##b + (o)*step), weight, sum##j);
 #define DEPTHWISE_END(j, b, o)   depthwise_store(r, col + (j), sum##j);
 #define DEPTHWISE(n)                                                                               \
     static void depthwise_##n(const depthwise_row *r, int64_t col)                                 \
@@ -306,9 +292,15 @@ enum { DEPTHWISE_MOST = 6 }; /* 12 of 16 registers on AVX2, 24 of 32 on NEON */
 static void depthwise_columns(const depthwise_row *r)
 {
     static void (*const tiles[])(const depthwise_row *, int64_t) = {
-        depthwise_1, depthwise_2, depthwise_3, depthwise_4, depthwise_5, depthwise_6,
+        depthwise_1,
+        depthwise_2,
+        depthwise_3,
+        depthwise_4,
+        depthwise_5,
+        depthwise_6,
 #if defined(AI_SIMD_AVX512)
-        depthwise_7, depthwise_8,
+        depthwise_7,
+        depthwise_8,
 #endif
     };
     for (int64_t col = 0, left = r->conv->ow; left > 0;) {

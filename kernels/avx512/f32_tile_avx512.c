@@ -18,28 +18,23 @@ ai_kernel_fn ai_f32_conv_14x32_avx512;
 ai_kernel_fn ai_f32_conv_stem_14x32_avx512;
 ai_kernel_fn ai_f32_gemm_14x32_avx512;
 
-INLINE __m512 start(const tile *t, int64_t panel, int64_t pixel)
-{
-    if (!t->bias)
-        return _mm512_setzero_ps();
-    return _mm512_loadu_ps(t->bias + panel * 16 + pixel * t->bias_step);
-}
+/* max(lo, x) and min(hi, x) give x when it is NaN. */
+#define STORE(x, p, j) _mm512_storeu_ps(OUT(p, j), _mm512_min_ps(hi, _mm512_max_ps(lo, x)))
 
-/* Residual, clamp, store: max(lo, x) and min(hi, x) give x when it is NaN. */
-INLINE void finish(const tile *t, int64_t panel, int64_t pixel, __m512 x)
-{
-    if (t->residual)
-        x = _mm512_add_ps(x, _mm512_loadu_ps(t->residual + panel * t->residual_panel +
-                                             pixel * t->residual_step));
-    x = _mm512_max_ps(_mm512_set1_ps(t->lo), x);
-    x = _mm512_min_ps(_mm512_set1_ps(t->hi), x);
-    _mm512_storeu_ps(t->out + panel * t->out_panel + pixel * t->out_step, x);
-}
+/* Residual, clamp, store. */
+#define FINISH(RESIDUALS, STORES)                                                                  \
+    const __m512 lo = _mm512_set1_ps(t->lo), hi = _mm512_set1_ps(t->hi);                           \
+    const float *const residual = t->residual;                                                     \
+    if (residual) {                                                                                \
+        RESIDUALS                                                                                  \
+    }                                                                                              \
+    STORES
 
 /* One panel: the broadcast is an operand of the FMA. */
-#define START1(j, b, o)  __m512 sum##j = start(t, 0, j);
-#define FMA1(j, b, o)    sum##j = _mm512_fmadd_ps(_mm512_set1_ps(IN(j, b, o)), w0, sum##j);
-#define FINISH1(j, b, o) finish(t, 0, j, sum##j);
+#define START1(j, b, o)    __m512 sum##j = _mm512_loadu_ps(BIAS(0, j));
+#define FMA1(j, b, o)      sum##j = _mm512_fmadd_ps(_mm512_set1_ps(IN(j, b, o)), w0, sum##j);
+#define RESIDUAL1(j, b, o) sum##j = _mm512_add_ps(sum##j, _mm512_loadu_ps(RESIDUAL(0, j)));
+#define STORE1(j, b, o)    STORE(sum##j, 0, j);
 #define ADD1(n)                                                                                    \
     const __m512 w0 = _mm512_loadu_ps(w + 16 * k);                                                 \
     REP##n(FMA1)
@@ -49,24 +44,27 @@ INLINE void finish(const tile *t, int64_t panel, int64_t pixel, __m512 x)
         const float *w = t->weights;                                                               \
         REP##n(START1);                                                                            \
         SUM(ADD1, n);                                                                              \
-        REP##n(FINISH1);                                                                           \
+        FINISH(REP##n(RESIDUAL1), REP##n(STORE1));                                                 \
     }
 
 /* Two panels: one broadcast for two FMA. */
 #define START2(j, b, o)                                                                            \
-    __m512 lower##j = start(t, 0, j);                                                              \
-    __m512 upper##j = start(t, 1, j);
+    __m512 lower##j = _mm512_loadu_ps(BIAS(0, j));                                                 \
+    __m512 upper##j = _mm512_loadu_ps(BIAS(1, j));
 #define FMA2(j, b, o)                                                                              \
     x = _mm512_set1_ps(IN(j, b, o));                                                               \
     lower##j = _mm512_fmadd_ps(x, w0, lower##j);                                                   \
     upper##j = _mm512_fmadd_ps(x, w1, upper##j);
-#define FINISH2(j, b, o)                                                                           \
-    finish(t, 0, j, lower##j);                                                                     \
-    finish(t, 1, j, upper##j);
+#define RESIDUAL2(j, b, o)                                                                         \
+    lower##j = _mm512_add_ps(lower##j, _mm512_loadu_ps(RESIDUAL(0, j)));                           \
+    upper##j = _mm512_add_ps(upper##j, _mm512_loadu_ps(RESIDUAL(1, j)));
+#define STORE2(j, b, o)                                                                            \
+    STORE(lower##j, 0, j);                                                                         \
+    STORE(upper##j, 1, j);
 #define ADD2(n)                                                                                    \
     const __m512 w0 = _mm512_loadu_ps(w + 16 * k);                                                 \
     const __m512 w1 = _mm512_loadu_ps(w + panel + 16 * k);                                         \
-    __m512       x;                                                                                \
+    __m512 x;                                                                                      \
     REP##n(FMA2)
 #define TILE2(n)                                                                                   \
     INLINE void body_2x##n(const tile *t, const int64_t step, const bool is_fixed)                 \
@@ -75,43 +73,35 @@ INLINE void finish(const tile *t, int64_t panel, int64_t pixel, __m512 x)
         const int64_t panel = t->panel;                                                            \
         REP##n(START2);                                                                            \
         SUM(ADD2, n);                                                                              \
-        REP##n(FINISH2);                                                                           \
+        FINISH(REP##n(RESIDUAL2), REP##n(STORE2));                                                 \
     }
 
-/* Any step; and for the widest tiles a form for each of the usual strides of a convolution. */
-#define ANY(name)                                                                                  \
-    static void tile_##name(const tile *t)                                                         \
-    {                                                                                              \
-        body_##name(t, t->in_step, false);                                                         \
-    }
-#define FIXED(name)                                                                                \
-    static void any_##name(const tile *t)                                                          \
-    {                                                                                              \
-        body_##name(t, t->in_step, false);                                                         \
-    }                                                                                              \
-    static void tile_##name(const tile *t)                                                         \
-    {                                                                                              \
-        if (t->in_step == 16)                                                                      \
-            body_##name(t, 16, true);                                                              \
-        else if (t->in_step == 32)                                                                 \
-            body_##name(t, 32, true);                                                              \
-        else if (t->in_step == 2)                                                                  \
-            body_##name(t, 2, true);                                                               \
-        else                                                                                       \
-            any_##name(t);                                                                         \
-    }
-
-#define EACH_NARROW(TILE, ANY_, p)                                                                 \
-    TILE(1) ANY_(p##x1) TILE(2) ANY_(p##x2) TILE(3) ANY_(p##x3) TILE(4) ANY_(p##x4)                \
-    TILE(5) ANY_(p##x5) TILE(6) ANY_(p##x6) TILE(7) ANY_(p##x7) TILE(8) ANY_(p##x8)
-EACH_NARROW(TILE1, ANY, 1)
-EACH_NARROW(TILE2, ANY, 2)
-TILE1(14)
-ANY(1x14)
-TILE2(14)
-FIXED(2x14)
+#define NARROW(TILE, n, p)                                                                         \
+    TILE(n)                                                                                        \
+    ONE_FORM(p##x##n)
+NARROW(TILE1, 1, 1)
+NARROW(TILE1, 2, 1)
+NARROW(TILE1, 3, 1)
+NARROW(TILE1, 4, 1)
+NARROW(TILE1, 5, 1)
+NARROW(TILE1, 6, 1)
+NARROW(TILE1, 7, 1)
+NARROW(TILE1, 8, 1)
+NARROW(TILE1, 14, 1)
 TILE1(28)
-FIXED(1x28)
+TWO_FORMS(1x28)
+NARROW(TILE2, 1, 2)
+NARROW(TILE2, 2, 2)
+NARROW(TILE2, 3, 2)
+NARROW(TILE2, 4, 2)
+NARROW(TILE2, 5, 2)
+NARROW(TILE2, 6, 2)
+TILE2(7)
+TWO_FORMS(2x7)
+TILE2(8)
+TWO_FORMS(2x8)
+TILE2(14)
+FORMS(2x14)
 
 /* 28 or 14 pixels; what is left beside them in even parts of at most 8. */
 static int64_t tile_width(int panels, int64_t left)
@@ -138,20 +128,21 @@ static tile_fn *tile_get(int panels, int64_t width)
 
 /* ---- One row by several panels ---- */
 
-#define START_ROW(p, b, o)  __m512 sum##p = start(t, p, 0);
-#define FMA_ROW(p, b, o)    sum##p = _mm512_fmadd_ps(x, _mm512_loadu_ps(w##p + 16 * k), sum##p);
-#define FINISH_ROW(p, b, o) finish(t, p, 0, sum##p);
-#define WEIGHTS(p, b, o)    const float *const w##p = t->weights + (p) * t->panel;
+#define START_ROW(p, b, o) __m512 sum##p = _mm512_loadu_ps(BIAS(p, 0));
+#define FMA_ROW(p, b, o)   sum##p = _mm512_fmadd_ps(x, _mm512_loadu_ps(w##p + 16 * k), sum##p);
+#define STORE_ROW(p, b, o) STORE(sum##p, p, 0);
+#define WEIGHTS(p, b, o)   const float *const w##p = t->weights + (p)*t->panel;
 #define ROW(n)                                                                                     \
     static void tile_row_##n(const tile *t)                                                        \
     {                                                                                              \
+        const bool is_fixed = true;                                                                \
         REP##n(WEIGHTS);                                                                           \
         REP##n(START_ROW);                                                                         \
         for (int64_t k = 0; k < t->run; k++) {                                                     \
             const __m512 x = _mm512_set1_ps(t->in[k]);                                             \
             REP##n(FMA_ROW);                                                                       \
         }                                                                                          \
-        REP##n(FINISH_ROW);                                                                        \
+        FINISH(, REP##n(STORE_ROW));                                                               \
     }
 ROW(1)
 ROW(2)

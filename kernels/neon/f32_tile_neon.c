@@ -17,40 +17,42 @@ ai_kernel_fn ai_f32_conv_6x16_neon;
 ai_kernel_fn ai_f32_conv_stem_6x16_neon;
 ai_kernel_fn ai_f32_gemm_6x16_neon;
 
-/* Outputs q * 4 to q * 4 + 3 of the panel. */
-INLINE float32x4_t start(const tile *t, int64_t panel, int64_t pixel, int q)
+/* Clamp by compare and select: fmin and fmax differ for NaN. */
+INLINE void store(float *out, float32x4_t x, float32x4_t lo, float32x4_t hi)
 {
-    if (!t->bias)
-        return vdupq_n_f32(0.0f);
-    return vld1q_f32(t->bias + panel * 16 + pixel * t->bias_step + q * 4);
-}
-
-/* Residual, clamp by compare and select (fmin and fmax differ for NaN), store. */
-INLINE void finish(const tile *t, int64_t panel, int64_t pixel, int q, float32x4_t x)
-{
-    const float32x4_t lo = vdupq_n_f32(t->lo), hi = vdupq_n_f32(t->hi);
-    if (t->residual)
-        x = vaddq_f32(x, vld1q_f32(t->residual + panel * t->residual_panel +
-                                   pixel * t->residual_step + q * 4));
     x = vbslq_f32(vcltq_f32(x, lo), lo, x);
     x = vbslq_f32(vcgtq_f32(x, hi), hi, x);
-    vst1q_f32(t->out + panel * t->out_panel + pixel * t->out_step + q * 4, x);
+    vst1q_f32(out, x);
 }
+
+/* Residual, clamp, store. */
+#define FINISH(RESIDUALS, STORES)                                                                  \
+    const float32x4_t lo = vdupq_n_f32(t->lo), hi = vdupq_n_f32(t->hi);                            \
+    const float *const residual = t->residual;                                                     \
+    if (residual) {                                                                                \
+        RESIDUALS                                                                                  \
+    }                                                                                              \
+    STORES
 
 /* 6 pixels take 24 registers for sums, 4 for weights and 1 or more for inputs, of 32. */
 #define START(j, b, o)                                                                             \
-    float32x4_t sum##j##_0 = start(t, 0, j, 0), sum##j##_1 = start(t, 0, j, 1);                    \
-    float32x4_t sum##j##_2 = start(t, 0, j, 2), sum##j##_3 = start(t, 0, j, 3);
+    float32x4_t sum##j##_0 = vld1q_f32(BIAS(0, j)), sum##j##_1 = vld1q_f32(BIAS(0, j) + 4);        \
+    float32x4_t sum##j##_2 = vld1q_f32(BIAS(0, j) + 8), sum##j##_3 = vld1q_f32(BIAS(0, j) + 12);
 #define FMA(j, b, o)                                                                               \
     sum##j##_0 = vfmaq_n_f32(sum##j##_0, w0, IN(j, b, o));                                         \
     sum##j##_1 = vfmaq_n_f32(sum##j##_1, w1, IN(j, b, o));                                         \
     sum##j##_2 = vfmaq_n_f32(sum##j##_2, w2, IN(j, b, o));                                         \
     sum##j##_3 = vfmaq_n_f32(sum##j##_3, w3, IN(j, b, o));
-#define FINISH(j, b, o)                                                                            \
-    finish(t, 0, j, 0, sum##j##_0);                                                                \
-    finish(t, 0, j, 1, sum##j##_1);                                                                \
-    finish(t, 0, j, 2, sum##j##_2);                                                                \
-    finish(t, 0, j, 3, sum##j##_3);
+#define ADD_RESIDUAL(j, b, o)                                                                      \
+    sum##j##_0 = vaddq_f32(sum##j##_0, vld1q_f32(RESIDUAL(0, j)));                                 \
+    sum##j##_1 = vaddq_f32(sum##j##_1, vld1q_f32(RESIDUAL(0, j) + 4));                             \
+    sum##j##_2 = vaddq_f32(sum##j##_2, vld1q_f32(RESIDUAL(0, j) + 8));                             \
+    sum##j##_3 = vaddq_f32(sum##j##_3, vld1q_f32(RESIDUAL(0, j) + 12));
+#define STORE_PIXEL(j, b, o)                                                                       \
+    store(OUT(0, j), sum##j##_0, lo, hi);                                                          \
+    store(OUT(0, j) + 4, sum##j##_1, lo, hi);                                                      \
+    store(OUT(0, j) + 8, sum##j##_2, lo, hi);                                                      \
+    store(OUT(0, j) + 12, sum##j##_3, lo, hi);
 #define ADD(n)                                                                                     \
     const float32x4_t w0 = vld1q_f32(w + 16 * k), w1 = vld1q_f32(w + 16 * k + 4);                  \
     const float32x4_t w2 = vld1q_f32(w + 16 * k + 8), w3 = vld1q_f32(w + 16 * k + 12);             \
@@ -61,27 +63,20 @@ INLINE void finish(const tile *t, int64_t panel, int64_t pixel, int q, float32x4
         const float *w = t->weights;                                                               \
         REP##n(START);                                                                             \
         SUM(ADD, n);                                                                               \
-        REP##n(FINISH);                                                                            \
-    }                                                                                              \
-    static void any_##n(const tile *t)                                                             \
-    {                                                                                              \
-        body_##n(t, t->in_step, false);                                                            \
-    }                                                                                              \
-    static void tile_##n(const tile *t)                                                            \
-    {                                                                                              \
-        if (t->in_step == 16)                                                                      \
-            body_##n(t, 16, true);                                                                 \
-        else if (t->in_step == 32)                                                                 \
-            body_##n(t, 32, true);                                                                 \
-        else                                                                                       \
-            any_##n(t);                                                                            \
+        FINISH(REP##n(ADD_RESIDUAL), REP##n(STORE_PIXEL));                                         \
     }
 TILE(1)
+ONE_FORM(1)
 TILE(2)
+ONE_FORM(2)
 TILE(3)
+TWO_FORMS(3)
 TILE(4)
+FORMS(4)
 TILE(5)
+FORMS(5)
 TILE(6)
+FORMS(6)
 
 /* Even parts of at most 6: 14 is 5 + 5 + 4. */
 static int64_t tile_width(int panels, int64_t left)
@@ -101,29 +96,30 @@ static tile_fn *tile_get(int panels, int64_t width)
 /* ---- One row by several panels ---- */
 
 #define START_ROW(p, b, o)                                                                         \
-    float32x4_t sum##p##_0 = start(t, p, 0, 0), sum##p##_1 = start(t, p, 0, 1);                    \
-    float32x4_t sum##p##_2 = start(t, p, 0, 2), sum##p##_3 = start(t, p, 0, 3);
+    float32x4_t sum##p##_0 = vld1q_f32(BIAS(p, 0)), sum##p##_1 = vld1q_f32(BIAS(p, 0) + 4);        \
+    float32x4_t sum##p##_2 = vld1q_f32(BIAS(p, 0) + 8), sum##p##_3 = vld1q_f32(BIAS(p, 0) + 12);
 #define FMA_ROW(p, b, o)                                                                           \
     sum##p##_0 = vfmaq_f32(sum##p##_0, x, vld1q_f32(w##p + 16 * k));                               \
     sum##p##_1 = vfmaq_f32(sum##p##_1, x, vld1q_f32(w##p + 16 * k + 4));                           \
     sum##p##_2 = vfmaq_f32(sum##p##_2, x, vld1q_f32(w##p + 16 * k + 8));                           \
     sum##p##_3 = vfmaq_f32(sum##p##_3, x, vld1q_f32(w##p + 16 * k + 12));
-#define FINISH_ROW(p, b, o)                                                                        \
-    finish(t, p, 0, 0, sum##p##_0);                                                                \
-    finish(t, p, 0, 1, sum##p##_1);                                                                \
-    finish(t, p, 0, 2, sum##p##_2);                                                                \
-    finish(t, p, 0, 3, sum##p##_3);
-#define WEIGHTS(p, b, o) const float *const w##p = t->weights + (p) * t->panel;
+#define STORE_ROW(p, b, o)                                                                         \
+    store(OUT(p, 0), sum##p##_0, lo, hi);                                                          \
+    store(OUT(p, 0) + 4, sum##p##_1, lo, hi);                                                      \
+    store(OUT(p, 0) + 8, sum##p##_2, lo, hi);                                                      \
+    store(OUT(p, 0) + 12, sum##p##_3, lo, hi);
+#define WEIGHTS(p, b, o) const float *const w##p = t->weights + (p)*t->panel;
 #define ROW(n)                                                                                     \
     static void tile_row_##n(const tile *t)                                                        \
     {                                                                                              \
+        const bool is_fixed = true;                                                                \
         REP##n(WEIGHTS);                                                                           \
         REP##n(START_ROW);                                                                         \
         for (int64_t k = 0; k < t->run; k++) {                                                     \
             const float32x4_t x = vdupq_n_f32(t->in[k]);                                           \
             REP##n(FMA_ROW);                                                                       \
         }                                                                                          \
-        REP##n(FINISH_ROW);                                                                        \
+        FINISH(, REP##n(STORE_ROW));                                                               \
     }
 ROW(1)
 ROW(2)

@@ -59,8 +59,8 @@ void ai_f32_conv_stem_ref(const void *args)
     for (int32_t panel = a->panel_begin; panel < a->panel_end; panel++)
         for (int32_t row = a->row_begin; row < a->row_end; row++)
             for (int32_t col = 0; col < a->ow; col++) {
-                const float *in = a->in + (int64_t)row * a->stride_h * a->in_row +
-                                  (int64_t)col * a->stride_w;
+                const float *in =
+                    a->in + (int64_t)row * a->stride_h * a->in_row + (int64_t)col * a->stride_w;
                 const float *w = a->weights + panel * a->panel;
                 float sum[16];
                 start(a, panel, sum);
