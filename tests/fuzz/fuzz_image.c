@@ -50,11 +50,11 @@ static void decode(const uint8_t *data, size_t bytes)
         return;
     }
     require(image.width && image.height && image.channels == 3 && image.pixels);
-    uint32_t sum = 0;
-    for (size_t i = 0; i < (size_t)image.width * image.height * 3; i++)
+    size_t count = (size_t)image.width * image.height * 3;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; i++)
         sum += image.pixels[i];
-    static volatile uint32_t sink;
-    sink = sum;
+    require(sum <= count * 255);
     resize(&image, data, bytes);
     ai_task_free(image.pixels);
 }
