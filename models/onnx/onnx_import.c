@@ -69,9 +69,25 @@ static ai_status make_outputs(ai_onnx *onnx)
     return AI_OK;
 }
 
+/* "pytorch 2.1", for the metadata. */
+static ai_status set_producer(ai_onnx *onnx)
+{
+    const AiOnnx__Model *m = onnx->model;
+    const char *version = m->producer_version != NULL ? m->producer_version : "";
+    if (m->producer_name == NULL || *m->producer_name == '\0')
+        return AI_OK;
+    const char *text = ai_graph_format(onnx->graph, "%.200s%s%.50s", m->producer_name,
+                                       *version != '\0' ? " " : "", version);
+    onnx->graph->producer = text;
+    return text != NULL ? ai_onnx_check_text(onnx, "name of the producer", text)
+                        : ai_onnx_no_memory(onnx);
+}
+
 static ai_status import_model(ai_onnx *onnx, const void *data, size_t bytes)
 {
     ai_status status = ai_onnx_decode(onnx, data, bytes);
+    if (status == AI_OK)
+        status = set_producer(onnx);
     if (status == AI_OK)
         status = ai_onnx_list_nodes(onnx);
     if (status == AI_OK)

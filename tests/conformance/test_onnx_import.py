@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -79,6 +80,16 @@ def test_not_a_model(tmp_path):
 ])
 def test_versions(changes, message, code, tmp_path):
     refused(make([relu()], **changes), tmp_path, message, code)
+
+
+def test_metadata(tmp_path):
+    model = make([relu()])
+    model.producer_name, model.producer_version = 'py"torch', "2.1"
+    convert(model, tmp_path)
+    with libai.Model(tmp_path / "m.lai") as network:
+        metadata = json.loads(network.resources["metadata"])
+    assert metadata["producer"] == 'py"torch 2.1'
+    assert metadata["opset"] == 21
 
 
 def test_missing_parts(tmp_path):
