@@ -29,6 +29,21 @@ static int may_allocate(void)
 }
 
 #if defined(AI_TEST_WRAP)
+/* Sanitizers end the program where too much is asked for, unless they are told what the core does.
+ */
+const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
 #define REAL(name)   __real_##name
 #define FAKE(name)   __wrap_##name
 #define REAL_ALIGNED REAL(aligned_alloc)
