@@ -13,7 +13,7 @@ static const ai_lower_row rows[] = {
 #undef AI_LOWER
 };
 
-enum { ROW_COUNT = sizeof rows / sizeof rows[0], MAX_NAMED = 4 };
+enum { ROW_COUNT = sizeof rows / sizeof rows[0], MAX_MISSING = 32 };
 
 static const ai_lower_row *find_row(const ai_onnx_node *node)
 {
@@ -26,32 +26,56 @@ static const ai_lower_row *find_row(const ai_onnx_node *node)
     return NULL;
 }
 
-/* ", NonZero 'x'" into the list of an error; the message has room for a few. */
-static void append_missing(char *list, size_t bytes, const ai_onnx_node *n, uint32_t index)
+/* An operator that has no row: the first node that needs it, and how many do. */
+typedef struct missing_op {
+    const ai_onnx_node *node;
+    uint32_t count;
+} missing_op;
+
+static void count_missing(missing_op *ops, uint32_t *count, const ai_onnx_node *n)
 {
-    size_t at = strlen(list);
-    if (index == MAX_NAMED)
-        snprintf(list + at, bytes - at, ", ...");
-    else if (index < MAX_NAMED)
-        snprintf(list + at, bytes - at, "%s%.20s%s%.24s '%.40s'", index > 0 ? ", " : "", n->domain,
-                 *n->domain != '\0' ? "." : "", n->op_type, n->name);
+    for (uint32_t i = 0; i < *count; i++) {
+        if (strcmp(ops[i].node->op_type, n->op_type) == 0 &&
+            strcmp(ops[i].node->domain, n->domain) == 0) {
+            ops[i].count++;
+            return;
+        }
+    }
+    if (*count < MAX_MISSING)
+        ops[(*count)++] = (missing_op){n, 1};
+}
+
+/* "NonZero 'x', Resize 'up' (4 nodes), ...": the message has room for a few. */
+static ai_status fail_missing(ai_onnx *onnx, const missing_op *ops, uint32_t count)
+{
+    char list[170] = "";
+    size_t at = 0;
+    for (uint32_t i = 0; i < count && at < sizeof list - 40; i++) {
+        const ai_onnx_node *n = ops[i].node;
+        at += (size_t)snprintf(list + at, sizeof list - at, "%s%.20s%s%.24s '%.32s'",
+                               i > 0 ? ", " : "", n->domain, *n->domain != '\0' ? "." : "",
+                               n->op_type, n->name);
+        if (ops[i].count > 1 && at < sizeof list)
+            at += (size_t)snprintf(list + at, sizeof list - at, " (%u nodes)", ops[i].count);
+        if (i + 1 < count && at < sizeof list && at >= sizeof list - 40)
+            snprintf(list + at, sizeof list - at, ", ...");
+    }
+    return ai_onnx_fail(
+        onnx, AI_E_UNSUPPORTED, "%s%u operator%s not supported: %s (docs/operators.md)",
+        count == MAX_MISSING ? "over " : "", count, count == 1 ? " is" : "s are", list);
 }
 
 ai_status ai_onnx_find_rows(ai_onnx *onnx)
 {
-    char list[160] = "";
-    uint32_t missing = 0;
+    missing_op ops[MAX_MISSING];
+    uint32_t count = 0;
     for (uint32_t i = 0; i < onnx->node_count; i++) {
         ai_onnx_node *n = &onnx->nodes[i];
         n->row = find_row(n);
         if (n->row == NULL && n->is_needed)
-            append_missing(list, sizeof list, n, missing++);
+            count_missing(ops, &count, n);
     }
-    if (missing == 0)
-        return AI_OK;
-    return ai_onnx_fail(onnx, AI_E_UNSUPPORTED,
-                        "%u operator%s not supported: %s (docs/operators.md)", missing,
-                        missing == 1 ? " is" : "s are", list);
+    return count == 0 ? AI_OK : fail_missing(onnx, ops, count);
 }
 
 void ai_lower_fail(ai_lower *l, ai_status code, const char *format, ...)

@@ -196,6 +196,14 @@ def test_unsupported_operators_are_listed(tmp_path):
     refused(make(nodes, domains=["org.example"]), tmp_path,
             "3 operators are not supported: NonZero 'n', org.example.Frob 'f', Det 'y'",
             "AI_E_UNSUPPORTED")
+    many = [helper.make_node("Det", ["x"], [f"d{i}"], name=f"det{i}") for i in range(3)]
+    kinds = [helper.make_node(f"Kind{i}", ["x"], [f"k{i}"]) for i in range(40)]
+    outputs = [value(n.output[0], None) for n in (*many, *kinds)]
+    refused(make(many + kinds[:1], outputs=outputs[:4]), tmp_path,
+            "2 operators are not supported: Det 'det0' (3 nodes), Kind0 'k0' (docs", "AI_E_UNSUPPORTED")
+    refused(make(many + kinds, outputs=outputs), tmp_path,
+            "over 32 operators are not supported: Det 'det0' (3 nodes), Kind0 'k0', Kind1 'k1',",
+            "AI_E_UNSUPPORTED")
     refused(make(nodes[:1], outputs=[value("a", None, TensorProto.INT64)]), tmp_path,
             "1 operator is not supported: NonZero 'n' (docs/operators.md)", "AI_E_UNSUPPORTED")
 
