@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Axes of a dense tensor of which some are reduced: lists of axes, and the walk over what is left. */
+ * Axes of a dense tensor of which some are reduced: lists of axes, and the walk over what is left.
+ */
 #include "elem.h"
 
 ai_status ai_axes_mask(const ai_step *s, uint32_t rank, uint32_t count, const int64_t *axes,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * BatchNormalization: x, scale, bias, mean, var. y = fma(x, s, t) with s = scale / sqrt(var + epsilon)
- * and t = fma(-mean, s, bias). In training mode mean and variance are those of the batch, and
- * outputs 1 and 2 are the running ones. */
+ * BatchNormalization: x, scale, bias, mean, var. y = fma(x, s, t) with s = scale / sqrt(var +
+ * epsilon) and t = fma(-mean, s, bias). In training mode mean and variance are those of the batch,
+ * and outputs 1 and 2 are the running ones. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -36,8 +36,9 @@ static ai_status check_channel_input(const ai_step *s, uint32_t i, ai_error *err
         status = ai_fail_step(err, AI_E_FORMAT, s, "input %u has layout %u, needs a plain tensor",
                               i, t->layout);
     if (status == AI_OK && t->dim[0] != s->local[CHANNELS])
-        status = ai_fail_step(err, AI_E_SHAPE, s, "input %u has %" PRId64 " values, input 0 has %"
-                              PRId64 " channels", i, t->dim[0], s->local[CHANNELS]);
+        status = ai_fail_step(err, AI_E_SHAPE, s,
+                              "input %u has %" PRId64 " values, input 0 has %" PRId64 " channels",
+                              i, t->dim[0], s->local[CHANNELS]);
     return status;
 }
 
@@ -53,8 +54,9 @@ static ai_status check_running(ai_step *s, ai_error *err)
         if (status != AI_OK)
             return status;
         if (s->out[i]->layout != AI_LAYOUT_PLAIN)
-            return ai_fail_step(err, AI_E_FORMAT, s, "output %u has layout %u, needs a plain tensor",
-                                i, s->out[i]->layout);
+            return ai_fail_step(err, AI_E_FORMAT, s,
+                                "output %u has layout %u, needs a plain tensor", i,
+                                s->out[i]->layout);
     }
     return AI_OK;
 }
@@ -72,8 +74,9 @@ static ai_status check_batch_normalization(ai_step *s, ai_error *err)
         return ai_fail_step(err, AI_E_FORMAT, s, "input has layout %u, output has layout %u",
                             in->layout, s->out[0]->layout);
     if (in->layout == AI_LAYOUT_NCHW16C && (in->dim[2] > INT32_MAX || in->dim[3] > INT32_MAX))
-        return ai_fail_step(err, AI_E_SHAPE, s, "image has %" PRId64 " x %" PRId64
-                            " pixels, each at most 2^31-1", in->dim[2], in->dim[3]);
+        return ai_fail_step(err, AI_E_SHAPE, s,
+                            "image has %" PRId64 " x %" PRId64 " pixels, each at most 2^31-1",
+                            in->dim[2], in->dim[3]);
     s->local[IMAGES] = ai_tensor_count(in) > 0 ? in->dim[0] : 0;
     s->local[CHANNELS] = in->rank > 1 ? in->dim[1] : 1;
     s->local[INNER] = ai_span(in->dim, 2, in->rank);
@@ -90,8 +93,8 @@ static ai_status check_batch_normalization(ai_step *s, ai_error *err)
     if (is_training(s))
         s->work = ai_units(s->local[CHANNELS]);
     else if (ai_tensor_count(in) > 0)
-        s->work = in->layout == AI_LAYOUT_NCHW16C ? ai_blocks(in)
-                                                  : s->local[IMAGES] * s->local[CHANNELS];
+        s->work =
+            in->layout == AI_LAYOUT_NCHW16C ? ai_blocks(in) : s->local[IMAGES] * s->local[CHANNELS];
     s->alias = in->layout == AI_LAYOUT_PLAIN ? AI_ALIAS_INPLACE : AI_ALIAS_NONE;
     s->alias_input = 0;
     return AI_OK;
@@ -99,14 +102,14 @@ static ai_status check_batch_normalization(ai_step *s, ai_error *err)
 
 static ai_status prepare_batch_normalization(ai_step *s, ai_error *err)
 {
-    ai_status status = ai_choose(s, AFFINE, AI_K_UNARY + AI_UNARY_AFFINE, AI_F32, AI_F32,
-                                 AI_LAYOUT_PLAIN, err);
+    ai_status status =
+        ai_choose(s, AFFINE, AI_K_UNARY + AI_UNARY_AFFINE, AI_F32, AI_F32, AI_LAYOUT_PLAIN, err);
     if (status == AI_OK)
-        status = ai_choose(s, DEPTHWISE, AI_K_CONV_DEPTHWISE, AI_F32, AI_F32,
-                           AI_LAYOUT_DEPTHWISE16, err);
-    if (status == AI_OK)
-        status = ai_choose(s, SUM, AI_K_REDUCE + AI_REDUCE_SUM, AI_F32, AI_F32, AI_LAYOUT_PLAIN,
+        status = ai_choose(s, DEPTHWISE, AI_K_CONV_DEPTHWISE, AI_F32, AI_F32, AI_LAYOUT_DEPTHWISE16,
                            err);
+    if (status == AI_OK)
+        status =
+            ai_choose(s, SUM, AI_K_REDUCE + AI_REDUCE_SUM, AI_F32, AI_F32, AI_LAYOUT_PLAIN, err);
     if (status == AI_OK)
         status = ai_choose(s, SUM_SQUARE, AI_K_REDUCE + AI_REDUCE_SUM_SQUARE, AI_F32, AI_F32,
                            AI_LAYOUT_PLAIN, err);
@@ -201,8 +204,7 @@ static double sum_channel(const ai_step *s, uint32_t slot, int64_t c, float offs
 
     for (int64_t n = 0; n < s->local[IMAGES]; n++) {
         float part;
-        ai_reduce_args args = {(const float *)s->in[0]->data +
-                                   (n * s->local[CHANNELS] + c) * inner,
+        ai_reduce_args args = {(const float *)s->in[0]->data + (n * s->local[CHANNELS] + c) * inner,
                                NULL, inner, offset, &part};
         s->kernel[slot]->fn(&args);
         sum += part;

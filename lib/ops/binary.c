@@ -63,7 +63,7 @@ static ai_status check_types(const ai_step *s, ai_error *err)
 {
     if (is_kernel_step(s) || ai_binary_row_has(s->file->op, s->in[0]->type, s->in[1]->type))
         return AI_OK;
-    return ai_fail_step(err, AI_E_UNSUPPORTED, s, "inputs are %s and %s",
+    return ai_fail_step(err, AI_E_UNSUPPORTED, s, "inputs are %s and %s, needs numbers of one type",
                         ai_type_name(s->in[0]->type), ai_type_name(s->in[1]->type));
 }
 
@@ -83,6 +83,16 @@ static void set_alias(ai_step *s)
     }
 }
 
+static ai_status do_not_fit(const ai_step *s, ai_error *err)
+{
+    char a[AI_SHAPE_TEXT];
+    char b[AI_SHAPE_TEXT];
+
+    return ai_fail_step(err, AI_E_SHAPE, s, "input 0 is %s, input 1 of %s does not broadcast to it",
+                        ai_shape_text(s->in[0]->rank, s->in[0]->dim, a),
+                        ai_shape_text(s->in[1]->rank, s->in[1]->dim, b));
+}
+
 static ai_status check_binary(ai_step *s, ai_error *err)
 {
     const ai_tensor *a = s->in[0];
@@ -96,8 +106,7 @@ static ai_status check_binary(ai_step *s, ai_error *err)
     if (!ai_broadcast(a->rank, a->dim, b->rank, b->dim, &rank, dim) ||
         (s->file->op == AI_OP_PRELU &&
          (rank != a->rank || memcmp(dim, a->dim, rank * sizeof(dim[0])) != 0)))
-        return ai_fail_step(err, AI_E_SHAPE, s, "input 1 of rank %u does not broadcast to input 0 of "
-                            "rank %u", b->rank, a->rank);
+        return do_not_fit(s, err);
     status = ai_set_output(s, 0, a->type, rank, dim, err);
     if (status != AI_OK)
         return status;
@@ -125,8 +134,8 @@ static void run_row(const ai_step *s, const ai_binary_row *row)
         ai_binary_row_run(s->file->op, row);
         return;
     }
-    ai_binary_args args = {row->a,     row->b, row->out, row->count, (int32_t)row->a_step,
-                           (int32_t)row->b_step};
+    ai_binary_args args = {
+        row->a, row->b, row->out, row->count, (int32_t)row->a_step, (int32_t)row->b_step};
     s->kernel[0]->fn(&args);
 }
 

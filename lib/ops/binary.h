@@ -10,11 +10,11 @@
 typedef struct ai_binary_row {
     const void *a;
     const void *b;
-    void       *out;
-    int64_t     a_step, b_step;
-    int64_t     count;
-    uint8_t     a_type; /* also of the output */
-    uint8_t     b_type;
+    void *out;
+    int64_t a_step, b_step;
+    int64_t count;
+    uint8_t a_type; /* also of the output */
+    uint8_t b_type;
 } ai_binary_row;
 
 void ai_binary_row_run(uint32_t op, const ai_binary_row *row); /* binary_row.c */

@@ -82,7 +82,8 @@ void ai_binary_blocks_run(const ai_step *s, int64_t begin, int64_t end, void *sc
     int64_t blocks = (out->dim[1] + 15) / 16;
     int64_t columns = out->dim[3] * 16;
     const float *row[2];
-    float *spread_row[2] = {scratch, is_direct(s->in[0], out) ? scratch : (float *)scratch + columns};
+    float *spread_row[2] = {scratch,
+                            is_direct(s->in[0], out) ? scratch : (float *)scratch + columns};
     bool is_dense = ai_plane_is_dense(out);
 
     for (int i = 0; i < 2; i++)

@@ -30,7 +30,7 @@
         case AI_OP_SUB:                                                                            \
             LOOP(T, (WIDE)x - (WIDE)y);                                                            \
         case AI_OP_MUL:                                                                            \
-            LOOP(T, (WIDE)x * (WIDE)y);                                                            \
+            LOOP(T, (WIDE)x *(WIDE)y);                                                             \
         case AI_OP_DIV:                                                                            \
             LOOP(T, DIV(x, y));                                                                    \
         case AI_OP_MAX:                                                                            \
@@ -38,7 +38,7 @@
         case AI_OP_MIN:                                                                            \
             LOOP(T, x > y ? y : x);                                                                \
         default: /* PRelu */                                                                       \
-            LOOP(T, is_negative_##NAME(x) ? (WIDE)x * (WIDE)y : (WIDE)x);                          \
+            LOOP(T, is_negative_##NAME(x) ? (WIDE)x *(WIDE)y : (WIDE)x);                           \
         }                                                                                          \
     }
 

@@ -9,7 +9,7 @@ enum { BLOCK = 32 };
 
 /* Each element passes through the widest type of its kind. */
 typedef union wide {
-    double  f[BLOCK];
+    double f[BLOCK];
     int64_t i[BLOCK];
 } wide;
 
@@ -152,7 +152,8 @@ static ai_status check_cast(ai_step *s, ai_error *err)
 
     ai_status status = ai_need_plain(s, err);
     if (status == AI_OK && (p->type > UINT8_MAX || ai_type_bytes((ai_type)p->type) == 0))
-        status = ai_fail_step(err, AI_E_UNSUPPORTED, s, "target has type %u", p->type);
+        status = ai_fail_step(err, AI_E_UNSUPPORTED, s, "target has type %u, which is not known",
+                              p->type);
     if (status == AI_OK)
         status = ai_set_output(s, 0, (ai_type)p->type, in->rank, in->dim, err);
     if (status != AI_OK)

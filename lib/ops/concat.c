@@ -207,10 +207,10 @@ static ai_status check_split(ai_step *s, ai_error *err)
         if (has_sizes)
             status = known_size(s, i, &size, err);
         if (status == AI_OK && (size < 0 || size > left))
-            status = ai_fail_step(err, AI_E_SHAPE, s,
-                                  "output %u takes %" PRId64 " of axis %u, which has %" PRId64
-                                  " left",
-                                  i, size, axis, left);
+            status =
+                ai_fail_step(err, AI_E_SHAPE, s,
+                             "output %u takes %" PRId64 " of axis %u, which has %" PRId64 " left",
+                             i, size, axis, left);
         dim[axis] = size;
         if (status == AI_OK)
             status = ai_set_output(s, i, in->type, in->rank, dim, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Dropout: x, ratio or NONE (0.5), training_mode or NONE (false); y and the mask of what is kept. In
- * training the mask is drawn as ONNX's reference draws it: uniform numbers of NumPy's RandomState. */
+ * Dropout: x, ratio or NONE (0.5), training_mode or NONE (false); y and the mask of what is kept.
+ * In training the mask is drawn as ONNX's reference draws it: uniform numbers of NumPy's
+ * RandomState. */
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Numbers of every type, and the sizes of parts of a shape. */
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "elem.h"
@@ -134,6 +136,18 @@ int64_t ai_get_s64(const void *data, ai_type type, int64_t i)
         assert(type == AI_S64 || type == AI_U64);
         return ((const int64_t *)data)[i];
     }
+}
+
+const char *ai_shape_text(uint32_t rank, const int64_t *dim, char *text)
+{
+    size_t length = 0;
+
+    if (rank == 0)
+        strcpy(text, "a scalar");
+    for (uint32_t i = 0; i < rank && i < AI_MAX_RANK; i++)
+        length += (size_t)snprintf(text + length, AI_SHAPE_TEXT - length, "%s%" PRId64,
+                                   i > 0 ? "x" : "", dim[i]);
+    return text;
 }
 
 int64_t ai_span(const int64_t *dim, uint32_t from, uint32_t to)

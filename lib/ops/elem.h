@@ -30,6 +30,10 @@ void ai_convert(const void *in, ai_type from, void *out, ai_type to, int64_t cou
 
 /* ---- Shapes ---- */
 
+/* A shape for messages: "2x3x4", or "a scalar". `text` comes back. */
+enum { AI_SHAPE_TEXT = 8 * 21 };
+const char *ai_shape_text(uint32_t rank, const int64_t *dim, char *text);
+
 /* Product of dim[from..to), at most INT64_MAX: hostile shapes with a zero elsewhere may pass it. */
 int64_t ai_span(const int64_t *dim, uint32_t from, uint32_t to);
 
@@ -42,7 +46,13 @@ bool ai_is_empty(const ai_step *s, uint32_t output);
 /* ---- Walks: a dense output read from a strided input (walk.c) ----
  * step->local holds the walk in elements; dimensions that lie together are joined, those of one
  * element dropped. The units are rows of the last dimension that is left. */
-enum { AI_WALK_RANK = 0, AI_WALK_OFFSET = 1, AI_WALK_DIM = 2, AI_WALK_STRIDE = 10, AI_WALK_END = 18 };
+enum {
+    AI_WALK_RANK = 0,
+    AI_WALK_OFFSET = 1,
+    AI_WALK_DIM = 2,
+    AI_WALK_STRIDE = 10,
+    AI_WALK_END = 18
+};
 
 void ai_walk_set(ai_step *s, uint32_t rank, const int64_t *dim, const int64_t *stride,
                  int64_t offset);

@@ -12,7 +12,8 @@ static ai_status check_constant_of_shape(ai_step *s, ai_error *err)
 
     ai_status status = ai_need_plain(s, err);
     if (status == AI_OK && (p->type > UINT8_MAX || ai_type_bytes((ai_type)p->type) == 0))
-        status = ai_fail_step(err, AI_E_UNSUPPORTED, s, "value has type %u", p->type);
+        status = ai_fail_step(err, AI_E_UNSUPPORTED, s, "value has type %u, which is not known",
+                              p->type);
     if (status == AI_OK)
         status = ai_known_ints(s, 0, dim, AI_MAX_RANK, &rank, err);
     if (status == AI_OK)
@@ -54,7 +55,7 @@ static ai_status range_count(const ai_step *s, double *count, ai_error *err)
         v[i] = ai_get_f64(t->known, type, 0);
     }
     if (v[2] == 0 || v[2] != v[2])
-        return ai_fail_step(err, AI_E_VALUE, s, "delta is %g", v[2]);
+        return ai_fail_step(err, AI_E_VALUE, s, "delta is %g, needs another", v[2]);
     *count = ceil((v[1] - v[0]) / v[2]);
     return AI_OK;
 }
@@ -66,8 +67,8 @@ static ai_status check_range(ai_step *s, ai_error *err)
 
     ai_status status = ai_need_plain(s, err);
     if (status == AI_OK && !ai_is_float(type) && type != AI_S16 && type != AI_S32 && type != AI_S64)
-        status = ai_fail_step(err, AI_E_UNSUPPORTED, s, "start is %s, needs s16, s32, s64 or a float",
-                              ai_type_name(type));
+        status = ai_fail_step(err, AI_E_UNSUPPORTED, s,
+                              "start is %s, needs s16, s32, s64 or a float", ai_type_name(type));
     if (status == AI_OK)
         status = range_count(s, &count, err);
     if (status != AI_OK)

@@ -64,10 +64,10 @@ static void slice_axis(int64_t size, int64_t start, int64_t end, int64_t step, i
 }
 
 typedef struct slice_lists {
-    int64_t  start[AI_MAX_RANK];
-    int64_t  end[AI_MAX_RANK];
-    int64_t  axis[AI_MAX_RANK];
-    int64_t  step[AI_MAX_RANK];
+    int64_t start[AI_MAX_RANK];
+    int64_t end[AI_MAX_RANK];
+    int64_t axis[AI_MAX_RANK];
+    int64_t step[AI_MAX_RANK];
     uint32_t count;
 } slice_lists;
 
@@ -122,7 +122,8 @@ static ai_status check_slice(ai_step *s, ai_error *err)
             return ai_fail_step(err, AI_E_SHAPE, s, "axis %u is named twice", axis);
         seen |= 1u << axis;
         if (l.step[i] == 0 || l.step[i] == INT64_MIN)
-            return ai_fail_step(err, AI_E_SHAPE, s, "step of axis %u is %" PRId64, axis, l.step[i]);
+            return ai_fail_step(err, AI_E_SHAPE, s, "step of axis %u is %" PRId64 ", needs another",
+                                axis, l.step[i]);
         slice_axis(in->dim[axis], l.start[i], l.end[i], l.step[i], &first, &dim[axis]);
         is_empty = is_empty || dim[axis] == 0;
         if (is_empty)
@@ -146,6 +147,7 @@ static ai_status check_expand(ai_step *s, ai_error *err)
     int64_t stride[AI_MAX_RANK];
     uint32_t target_rank;
     uint32_t rank;
+    char text[2][AI_SHAPE_TEXT];
 
     ai_status status = ai_need_plain(s, err);
     if (status == AI_OK)
@@ -153,7 +155,9 @@ static ai_status check_expand(ai_step *s, ai_error *err)
     if (status != AI_OK)
         return status;
     if (!ai_broadcast(in->rank, in->dim, target_rank, target, &rank, dim))
-        return ai_fail_step(err, AI_E_SHAPE, s, "input does not broadcast to the shape");
+        return ai_fail_step(err, AI_E_SHAPE, s, "input is %s, which does not broadcast to %s",
+                            ai_shape_text(in->rank, in->dim, text[0]),
+                            ai_shape_text(target_rank, target, text[1]));
     status = ai_set_output(s, 0, in->type, rank, dim, err);
     if (status != AI_OK)
         return status;
@@ -186,8 +190,8 @@ static ai_status check_tile(ai_step *s, ai_error *err)
     for (uint32_t i = 0; i < count; i++) {
         if (repeats[i] < 0 || !ai_mul(in->dim[i], repeats[i], &dim[i]))
             return ai_fail_step(err, AI_E_SHAPE, s,
-                                "dimension %u of %" PRId64 " is repeated %" PRId64 " times", i,
-                                in->dim[i], repeats[i]);
+                                "dimension %u of %" PRId64 " cannot be repeated %" PRId64 " times",
+                                i, in->dim[i], repeats[i]);
     }
     status = ai_set_output(s, 0, in->type, count, dim, err);
     s->work = count > 1 ? ai_units(ai_span(dim, 0, count - 1)) : 1;

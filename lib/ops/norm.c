@@ -53,13 +53,15 @@ static ai_status check_groups(ai_step *s, int64_t groups, ai_error *err)
     for (uint32_t i = 1; status == AI_OK && i < 3; i++) {
         status = ai_need_rank(s, i, 1, err);
         if (status == AI_OK && s->in[i]->dim[0] != in->dim[1])
-            status = ai_fail_step(err, AI_E_SHAPE, s, "input %u has %" PRId64
-                                  " values, input 0 has %" PRId64 " channels", i,
-                                  s->in[i]->dim[0], in->dim[1]);
+            status =
+                ai_fail_step(err, AI_E_SHAPE, s,
+                             "input %u has %" PRId64 " values, input 0 has %" PRId64 " channels", i,
+                             s->in[i]->dim[0], in->dim[1]);
     }
     if (status == AI_OK && (groups < 1 || in->dim[1] % groups != 0))
-        status = ai_fail_step(err, AI_E_SHAPE, s, "%" PRId64 " channels do not divide into %" PRId64
-                              " groups", in->dim[1], groups);
+        status = ai_fail_step(err, AI_E_SHAPE, s,
+                              "%" PRId64 " channels do not divide into %" PRId64 " groups",
+                              in->dim[1], groups);
     if (status == AI_OK)
         status = ai_same_output(s, 0, 0, err);
     if (status != AI_OK)
@@ -154,6 +156,7 @@ static ai_status check_row_operand(ai_step *s, uint32_t i, uint32_t axis, int64_
     const ai_tensor *in = s->in[0];
     const ai_tensor *t = s->in[i];
     uint32_t first = 0;
+    char text[2][AI_SHAPE_TEXT];
 
     ai_status status = ai_need_type(s, i, AI_F32, err);
     if (status != AI_OK)
@@ -166,7 +169,9 @@ static ai_status check_row_operand(ai_step *s, uint32_t i, uint32_t axis, int64_
         fits = t->dim[t->rank - 1 - d] == in->dim[in->rank - 1 - d];
     if (!fits)
         return ai_fail_step(err, AI_E_UNSUPPORTED, s,
-                            "input %u has not the shape of the normalised dimensions", i);
+                            "input %u is %s, the normalised dimensions are %s", i,
+                            ai_shape_text(t->rank, t->dim, text[0]),
+                            ai_shape_text(in->rank - axis, in->dim + axis, text[1]));
     *period = ai_span(t->dim, first, t->rank);
     return AI_OK;
 }

@@ -53,7 +53,9 @@ static ai_status pad_axis(ai_step *s, uint32_t d, int64_t begin, int64_t end, in
 
     if (begin < -limit || begin > limit || end < -limit || end > limit)
         return ai_fail_step(err, AI_E_SHAPE, s,
-                            "pads of dimension %u are %" PRId64 " and %" PRId64, d, begin, end);
+                            "pads of dimension %u are %" PRId64 " and %" PRId64
+                            ", each at most 2^40",
+                            d, begin, end);
     int64_t left = in + (begin < 0 ? begin : 0) + (end < 0 ? end : 0);
     if (left < 0)
         return ai_fail_step(err, AI_E_SHAPE, s,
@@ -79,7 +81,8 @@ static ai_status check_pad(ai_step *s, ai_error *err)
 
     ai_status status = ai_need_plain(s, err);
     if (status == AI_OK && p->mode > AI_PAD_WRAP)
-        status = ai_fail_step(err, AI_E_UNSUPPORTED, s, "mode is %u, at most %d", p->mode, AI_PAD_WRAP);
+        status =
+            ai_fail_step(err, AI_E_UNSUPPORTED, s, "mode is %u, at most %d", p->mode, AI_PAD_WRAP);
     if (status == AI_OK && value != NULL &&
         (value->type != in->type || ai_tensor_count(value) != 1))
         status = ai_fail_step(err, AI_E_SHAPE, s, "value is no single %s", ai_type_name(in->type));
@@ -134,8 +137,8 @@ static void pad_row(const ai_step *s, const char *in, char *out, const void *val
             continue;
         }
         int64_t from = source_index(s, d, x);
-        memcpy(out + (size_t)x * bytes,
-               from < 0 ? (const char *)value : in + (size_t)from * bytes, bytes);
+        memcpy(out + (size_t)x * bytes, from < 0 ? (const char *)value : in + (size_t)from * bytes,
+               bytes);
     }
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * ReduceSum and ReduceMean: x, axes or NONE. Where the last axis is reduced, each dense row is added
- * as the reducing kernel does, and rows in order in f64, rounded once; where it is kept, whole rows
- * are added in order. Integers are added modulo 2^64; their mean is truncated, and 0 of nothing. */
+ * ReduceSum and ReduceMean: x, axes or NONE. Where the last axis is reduced, each dense row is
+ * added as the reducing kernel does, and rows in order in f64, rounded once; where it is kept,
+ * whole rows are added in order. Integers are added modulo 2^64; their mean is truncated, and 0 of
+ * nothing. */
 #include <math.h>
 #include <string.h>
 
@@ -181,8 +182,8 @@ static void sum_plain(const ai_step *s, const ai_axis_groups *g, bool is_mean, i
         double real = 0;
         uint64_t whole = 0;
         for (int64_t i = 0; i < count; i++) {
-            int64_t at = from + ai_reduced_row_offset(g, i / columns) +
-                         i % columns * ai_reduced_step(g);
+            int64_t at =
+                from + ai_reduced_row_offset(g, i / columns) + i % columns * ai_reduced_step(g);
             if (type == AI_F64)
                 real += ((const double *)in)[at];
             else
@@ -195,8 +196,8 @@ static void sum_plain(const ai_step *s, const ai_axis_groups *g, bool is_mean, i
         else if (is_mean)
             whole = (uint64_t)((int64_t)whole / count);
         ai_convert(type == AI_F64 ? (const void *)&real : (const void *)&whole,
-                   type == AI_F64 ? AI_F64 : AI_U64,
-                   (char *)s->out[0]->data + (size_t)unit * bytes, type, 1);
+                   type == AI_F64 ? AI_F64 : AI_U64, (char *)s->out[0]->data + (size_t)unit * bytes,
+                   type, 1);
     }
 }
 

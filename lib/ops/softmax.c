@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Softmax, LogSoftmax and Hardmax along any axis. Along the last one a row is reduced as the kernels
- * do it; along another, whole rows of neighbours are taken at once, sums in order. */
+ * Softmax, LogSoftmax and Hardmax along any axis. Along the last one a row is reduced as the
+ * kernels do it; along another, whole rows of neighbours are taken at once, sums in order. */
 #include <string.h>
 
 #include "elem.h"

@@ -68,10 +68,12 @@ static ai_status resolve_shape(const ai_step *s, uint32_t rank, int64_t *dim, ai
     int64_t count = ai_tensor_count(in);
     int64_t known;
     int hole = -1;
+    char text[AI_SHAPE_TEXT];
 
     for (uint32_t i = 0; i < rank; i++) {
         if (dim[i] < -1)
-            return ai_fail_step(err, AI_E_SHAPE, s, "dimension %u of the shape is %" PRId64, i,
+            return ai_fail_step(err, AI_E_SHAPE, s,
+                                "dimension %u of the shape is %" PRId64 ", needs at least -1", i,
                                 dim[i]);
         if (dim[i] == -1 && hole >= 0)
             return ai_fail_step(err, AI_E_SHAPE, s, "dimensions %d and %u of the shape are both -1",
@@ -93,7 +95,8 @@ static ai_status resolve_shape(const ai_step *s, uint32_t rank, int64_t *dim, ai
         dim[hole] = count / known;
     else if (hole >= 0 || known != count)
         return ai_fail_step(err, AI_E_SHAPE, s,
-                            "input has %" PRId64 " elements, shape takes %s%" PRId64, count,
+                            "input is %s of %" PRId64 " elements, shape takes %s%" PRId64,
+                            ai_shape_text(in->rank, in->dim, text), count,
                             hole >= 0 ? "a multiple of " : "", known);
     return AI_OK;
 }

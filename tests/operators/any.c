@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Steps of every operator with random parameters, shapes, types and layouts, most of them wrong:
- * what passes the check runs inside of its memory, leaves borders alone, and gives the same bits for
- * any split of its work, at any CPU level, and in place. Usage: any [SEED [COUNT]]. */
+ * what passes the check runs inside of its memory, leaves borders alone, and gives the same bits
+ * for any split of its work, at any CPU level, and in place. Usage: any [SEED [COUNT]]. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 typedef struct any {
     uint64_t state;
     uint64_t seed;
-    int64_t  ran[256]; /* steps that passed their check, by operator */
+    int64_t ran[256]; /* steps that passed their check, by operator */
 } any;
 
 /* SplitMix64 (S. Vigna). */
@@ -221,8 +221,8 @@ static bool fitting_shape(any *a, step *s, uint32_t i, uint32_t *rank, int64_t *
         if (i != 1 || t->rank < 1)
             return false;
         *rank = 2;
-        dim[0] = s->file.op == AI_OP_GEMM && s->params.gemm.trans_a ? t->dim[0]
-                                                                    : t->dim[t->rank - 1];
+        dim[0] =
+            s->file.op == AI_OP_GEMM && s->params.gemm.trans_a ? t->dim[0] : t->dim[t->rank - 1];
         dim[1] = size(a);
         if (s->file.op == AI_OP_GEMM && s->params.gemm.trans_b) {
             dim[1] = dim[0];
@@ -320,8 +320,11 @@ static void make_step(any *a, step *s, const ai_op_row *row)
             layout = 0;
         if (one_in(a, 40))
             layout = (uint8_t)below(a, AI_LAYOUT_COUNT);
-        step_shape(s, i, layout != 0 ? AI_F32 : one_in(a, 20) ? make_type(a) : type, layout, rank,
-                   dim);
+        step_shape(s, i,
+                   layout != 0     ? AI_F32
+                   : one_in(a, 20) ? make_type(a)
+                                   : type,
+                   layout, rank, dim);
         for (int k = 0; k < 4 && layout == AI_LAYOUT_NCHW16C && one_in(a, 3); k++)
             s->in[i].border[k] = (uint32_t)below(a, 3);
     }
