@@ -9,22 +9,24 @@
 
 enum { STEP_MAX = 6 }; /* operands of a kind */
 
+typedef union step_params {
+    ai_none_params none;
+    ai_unary_params unary;
+    ai_axis_params axis;
+    ai_axes_params axes;
+    ai_cast_params cast;
+    ai_lrn_params lrn;
+    ai_conv_params conv;
+    ai_conv_transpose_params conv_transpose;
+    ai_pool_params pool;
+    ai_gemm_params gemm;
+    uint8_t bytes[128];
+} step_params;
+
 typedef struct step {
     ai_step step;
     ai_file_step file;
-    union {
-        ai_none_params none;
-        ai_unary_params unary;
-        ai_axis_params axis;
-        ai_axes_params axes;
-        ai_cast_params cast;
-        ai_lrn_params lrn;
-        ai_conv_params conv;
-        ai_conv_transpose_params conv_transpose;
-        ai_pool_params pool;
-        ai_gemm_params gemm;
-        uint8_t bytes[128];
-    } params;
+    step_params params;
     ai_tensor in[STEP_MAX];
     ai_tensor out[STEP_MAX];
     ai_tensor *in_list[STEP_MAX];

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Everything that the operators beside windows and products refuse, and what they say. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "step.h"
+
+/* A step in words. Inputs are parted by blanks: "-" is an omitted one, "s64=1,2" a list that is
+ * known, "f32[2,3]" a shape, "f32[1,16,2,2]@1" one in a layout. Outputs are layouts: "0" is a plain
+ * one. */
+typedef struct refusal {
+    uint32_t op;
+    const char *in;
+    const char *out;
+    ai_status code;
+    const char *message;
+    step_params params;
+} refusal;
+
+#define AXIS(...)  .params = {.axis = {__VA_ARGS__}}
+#define AXES(...)  .params = {.axes = {__VA_ARGS__}}
+#define CAST(...)  .params = {.cast = {__VA_ARGS__}}
+#define LRN(size)  .params = {.lrn = {1e-4f, 0.75f, 1, size}}
+#define SHAPE      AI_E_SHAPE
+#define FORMAT     AI_E_FORMAT
+#define NOT_KNOWN  AI_E_UNSUPPORTED
+#define HUGE_SIZE  "4611686018427387904"
+#define OVER_INT32 "4294967296"
+
+static const refusal refusals[] = {
+    /* batch_norm.c */
+    {AI_OP_BATCH_NORMALIZATION, "f32 f32[1] f32[1] f32[1] f32[1]", "0", SHAPE,
+     "input 0 has rank 0, needs at least 1", AXIS(.axis = 0)},
+    {AI_OP_BATCH_NORMALIZATION, "f64[2,3] f32[3] f32[3] f32[3] f32[3]", "0", NOT_KNOWN,
+     "input 0 is f64, needs f32", AXIS(.axis = 0)},
+    {AI_OP_BATCH_NORMALIZATION, "f32[2,3] f32[3] f32[3] f32[4] f32[3]", "0", SHAPE,
+     "input 3 has 4 values, input 0 has 3 channels", AXIS(.axis = 0)},
+    {AI_OP_BATCH_NORMALIZATION, "f32[2,3] f32[3] f32[3] f32[3] f32[3]", "0 0", NOT_KNOWN,
+     "output 1 needs training_mode", AXIS(.axis = 0)},
+    {AI_OP_BATCH_NORMALIZATION, "f32[2,3] f32[3] f32[3] f32[3] f32[3]", "0 2", FORMAT,
+     "output 1 has layout 2, which is for weights", AXIS(.flags = 1)},
+    {AI_OP_BATCH_NORMALIZATION, "f32[2,3,1,1] f32[3] f32[3] f32[3] f32[3]", "1", FORMAT,
+     "input has layout 0, output has layout 1", AXIS(.axis = 0)},
+    {AI_OP_BATCH_NORMALIZATION, "f32[1,1,1," OVER_INT32 "]@1 f32[1] f32[1] f32[1] f32[1]", "1",
+     SHAPE, "image has 1 x 4294967296 pixels, each at most 2^31-1", AXIS(.axis = 0)},
+    {AI_OP_BATCH_NORMALIZATION, "f32[2,4] f32[4] f32[1,4] f32[4] f32[4]", "0", SHAPE,
+     "input 2 has rank 2, needs 1", AXIS(.axis = 0)},
+    {AI_OP_BATCH_NORMALIZATION, "f32[2,4] f32[4]@5 f32[4] f32[4] f32[4]", "0", FORMAT,
+     "input 1 has layout 5, needs a plain tensor", AXIS(.axis = 0)},
+    /* norm.c */
+    {AI_OP_INSTANCE_NORMALIZATION, "f32[4] f32[4] f32[4]", "0", SHAPE,
+     "input 0 has rank 1, needs at least 2", AXIS(.axis = 0)},
+    {AI_OP_INSTANCE_NORMALIZATION, "f32[2,4,5] f32[4] f32[5]", "0", SHAPE,
+     "input 2 has 5 values, input 0 has 4 channels", AXIS(.axis = 0)},
+    {AI_OP_GROUP_NORMALIZATION, "f32[2,4,5] f32[4] f32[4]", "0", SHAPE,
+     "4 channels do not divide into 3 groups", AXIS(.count = 3)},
+    {AI_OP_GROUP_NORMALIZATION, "f32[2,4,5] f32[4] f32[4]", "0", SHAPE,
+     "4 channels do not divide into 0 groups", AXIS(.axis = 0)},
+    {AI_OP_LAYER_NORMALIZATION, "f32[2,4] f32[2]", "0", NOT_KNOWN,
+     "input 1 is 2, the normalised dimensions are 4", AXIS(.axis = -1)},
+    {AI_OP_LAYER_NORMALIZATION, "f32[2,4] f32[4]", "0", SHAPE,
+     "axis 2 is not one of a tensor of rank 2", AXIS(.axis = 2)},
+    /* lrn.c, lp_norm.c */
+    {AI_OP_LRN, "f32[4]", "0", SHAPE, "input has rank 1, needs at least 2", LRN(3)},
+    {AI_OP_LRN, "f32[4,4]", "0", NOT_KNOWN, "size is 0, needs 1 to 2^31-1", LRN(0)},
+    {AI_OP_LRN, "f32[1,4,1,1]", "1", FORMAT, "input has layout 0, output has layout 1", LRN(3)},
+    {AI_OP_LP_NORMALIZATION, "f32[4]", "0", NOT_KNOWN, "p is 3, needs 1 or 2", AXIS(.count = 3)},
+    {AI_OP_MEAN_VARIANCE_NORMALIZATION, "f32[4]", "0", SHAPE, "9 axes are named, at most 8",
+     AXES(.count = 9)},
+    {AI_OP_MEAN_VARIANCE_NORMALIZATION, "f32[4,2]", "0", SHAPE, "axis 1 is named twice",
+     AXES(.count = 2, .axes = {1, -1})},
+    /* view.c */
+    {AI_OP_IDENTITY,
+     "f32[1,16,1,1]@1",
+     "0",
+     FORMAT,
+     "input has layout 1, output has layout 0",
+     {{0}}},
+    {AI_OP_RESHAPE, "f32[2,3] s64=-2", "0", SHAPE,
+     "dimension 0 of the shape is -2, needs at least -1", AXIS(.axis = 0)},
+    {AI_OP_RESHAPE, "f32[2,3] s64=-1,3,-1", "0", SHAPE,
+     "dimensions 0 and 2 of the shape are both -1", AXIS(.axis = 0)},
+    {AI_OP_RESHAPE, "f32[2,3] s64=2,3,0", "0", SHAPE,
+     "dimension 2 of the shape is 0, input has rank 2", AXIS(.axis = 0)},
+    {AI_OP_RESHAPE, "f32[2,3] s64=" OVER_INT32 "," OVER_INT32, "0", SHAPE,
+     "shape has over 2^40 elements", AXIS(.axis = 0)},
+    {AI_OP_RESHAPE, "f32[2,3] s64=4", "0", SHAPE, "input is 2x3 of 6 elements, shape takes 4",
+     AXIS(.axis = 0)},
+    {AI_OP_RESHAPE, "f32[2,3] s64=-1,4", "0", SHAPE,
+     "input is 2x3 of 6 elements, shape takes a multiple of 4", AXIS(.axis = 0)},
+    {AI_OP_RESHAPE, "f32[2,3] s64=-1,0", "0", SHAPE,
+     "input is 2x3 of 6 elements, shape takes a multiple of 0", AXIS(.flags = 1)},
+    {AI_OP_RESHAPE, "f32[2,3] s64[1]", "0", NOT_KNOWN,
+     "input 1 depends on values of a run, needs a constant", AXIS(.axis = 0)},
+    {AI_OP_RESHAPE, "f32[2,3] f32[1]", "0", SHAPE,
+     "input 1 is f32 of rank 1, needs a list of s32 or s64", AXIS(.axis = 0)},
+    {AI_OP_RESHAPE, "f32[2,3] s64=1,1,1,1,1,1,1,2,3", "0", SHAPE, "input 1 has 9 values, at most 8",
+     AXIS(.axis = 0)},
+    {AI_OP_FLATTEN, "f32[2,3]", "0", SHAPE, "axis 3 is not one of a tensor of rank 2",
+     AXIS(.axis = 3)},
+    {AI_OP_SQUEEZE, "f32[2,1] s64=0", "0", SHAPE, "dimension 0 is 2, needs 1", {{0}}},
+    {AI_OP_UNSQUEEZE, "f32[2,1] s64=0,-4", "0", SHAPE, "axis 0 is named twice", {{0}}},
+    {AI_OP_UNSQUEEZE,
+     "f32[1,1,1,1,1,1,1,1] s64=0",
+     "0",
+     NOT_KNOWN,
+     "output has rank 9, at most 8",
+     {{0}}},
+    /* move.c */
+    {AI_OP_TRANSPOSE, "f32[2,3]", "0", SHAPE, "perm has 3 axes, input has rank 2",
+     AXES(.count = 3)},
+    {AI_OP_TRANSPOSE, "f32[2,3]", "0", SHAPE, "perm names axis 1 twice",
+     AXES(.count = 2, .axes = {1, 1})},
+    {AI_OP_SLICE,
+     "f32[2,3] s64=0 s64=1,2",
+     "0",
+     SHAPE,
+     "starts has 1 values, input 2 has 2",
+     {{0}}},
+    {AI_OP_SLICE, "f32[2,3] s64=0,0 s64=1,1 s64=1,-1", "0", SHAPE, "axis 1 is named twice", {{0}}},
+    {AI_OP_SLICE,
+     "f32[2,3] s64=0 s64=1 - s64=0",
+     "0",
+     SHAPE,
+     "step of axis 0 is 0, needs another",
+     {{0}}},
+    {AI_OP_EXPAND,
+     "f32[2,3] s64=4",
+     "0",
+     SHAPE,
+     "input is 2x3, which does not broadcast to 4",
+     {{0}}},
+    {AI_OP_TILE, "f32[2,3] s64=4", "0", SHAPE, "repeats has 1 values, input has rank 2", {{0}}},
+    {AI_OP_TILE,
+     "f32[2,3] s64=1,-1",
+     "0",
+     SHAPE,
+     "dimension 1 of 3 cannot be repeated -1 times",
+     {{0}}},
+    {AI_OP_TILE,
+     "f32[2,3] s64=" HUGE_SIZE ",1",
+     "0",
+     SHAPE,
+     "dimension 0 of 2 cannot be repeated " HUGE_SIZE " times",
+     {{0}}},
+    /* concat.c */
+    {AI_OP_CONCAT, "f32[2] -", "0", FORMAT, "input 1 is missing", AXIS(.axis = 0)},
+    {AI_OP_CONCAT, "f32[2] s8[2]", "0", NOT_KNOWN, "input 1 is s8, input 0 is f32",
+     AXIS(.axis = 0)},
+    {AI_OP_CONCAT, "f32[2] f32[2,1]", "0", SHAPE, "input 1 has rank 2, input 0 has 1",
+     AXIS(.axis = 0)},
+    {AI_OP_CONCAT, "f32[1,16,1,1]@1 f32[1,16,1,1]", "1", FORMAT,
+     "input 1 has layout 0, input 0 has 1", AXIS(.axis = 1)},
+    {AI_OP_CONCAT, "f32[2,2] f32[2,3]", "0", SHAPE, "dimension 1 of input 1 is 3, of input 0 2",
+     AXIS(.axis = 0)},
+    {AI_OP_CONCAT, "f32[1,8,1,1]@1 f32[1,16,1,1]@1", "1", FORMAT,
+     "input 0 has 8 channels, blocks need a multiple of 16", AXIS(.axis = 1)},
+    {AI_OP_CONCAT, "f32[1,16,1,1]", "1", FORMAT, "input has layout 0, output has layout 1",
+     AXIS(.axis = 1)},
+    {AI_OP_CONCAT, "f32[0," HUGE_SIZE "] f32[0," HUGE_SIZE "]", "0", SHAPE,
+     "axis 1 has over 2^63 indices", AXIS(.axis = 1)},
+    {AI_OP_SPLIT, "f32[6] s64=3", "0 0", SHAPE, "split is no list of 2 s64 values",
+     AXIS(.axis = 0)},
+    {AI_OP_SPLIT, "f32[6] s64[2]", "0 0", NOT_KNOWN,
+     "split depends on values of a run, needs a constant", AXIS(.axis = 0)},
+    {AI_OP_SPLIT, "f32[6] s64=5,2", "0 0", SHAPE, "output 1 takes 2 of axis 0, which has 1 left",
+     AXIS(.axis = 0)},
+    {AI_OP_SPLIT, "f32[6] s64=-1,7", "0 0", SHAPE, "output 0 takes -1 of axis 0, which has 6 left",
+     AXIS(.axis = 0)},
+    {AI_OP_SPLIT, "f32[6] s64=2,2", "0 0", SHAPE, "outputs take 4 of axis 0, input has 6",
+     AXIS(.axis = 0)},
+    /* pad.c */
+    {AI_OP_PAD, "f32[2,3] s64=1,1", "0", SHAPE, "pads has 2 values, 2 axes need 4",
+     CAST(.type = 0)},
+    {AI_OP_PAD, "f32[2,3] s64=1,1,1,1 - s64=0,0", "0", SHAPE, "axis 0 is named twice",
+     CAST(.type = 0)},
+    {AI_OP_PAD, "f32[2] s64=" HUGE_SIZE ",0", "0", SHAPE,
+     "pads of dimension 0 are " HUGE_SIZE " and 0, each at most 2^40", CAST(.type = 0)},
+    {AI_OP_PAD, "f32[2] s64=-2,-1", "0", SHAPE, "pads -2 and -1 crop dimension 0 of 2",
+     CAST(.type = 0)},
+    {AI_OP_PAD, "f32[2] s64=-2,1", "0", SHAPE,
+     "dimension 0 has nothing left to fill its padding from", CAST(.mode = AI_PAD_EDGE)},
+    {AI_OP_PAD, "f32[2] s64=0,1", "0", NOT_KNOWN, "mode is 4, at most 3", CAST(.mode = 4)},
+    {AI_OP_PAD, "f32[2] s64=0,1 s8", "0", SHAPE, "value is no single f32", CAST(.type = 0)},
+    /* gather.c, fill.c, cast.c */
+    {AI_OP_GATHER, "f32[2] f32[1]", "0", NOT_KNOWN, "indices are f32, needs s32 or s64",
+     AXIS(.axis = 0)},
+    {AI_OP_GATHER, "f32[3] s64=0,3", "0", AI_E_VALUE,
+     "index 3 at position 1 of the indices, needs -3 to 2", AXIS(.axis = 0)},
+    {AI_OP_GATHER, "f32[3] s64=-4", "0", AI_E_VALUE,
+     "index -4 at position 0 of the indices, needs -3 to 2", AXIS(.axis = 0)},
+    {AI_OP_CONSTANT_OF_SHAPE, "s64=2", "0", NOT_KNOWN, "value has type 99, which is not known",
+     CAST(.type = 99)},
+    {AI_OP_CONSTANT_OF_SHAPE, "s64=-2", "0", SHAPE,
+     "output 0 has a negative dimension or over 2^40 elements", CAST(.type = AI_F32)},
+    {AI_OP_RANGE, "s64=0 s64=1,2 s64=1", "0", SHAPE, "input 1 is no single s64", {{0}}},
+    {AI_OP_RANGE,
+     "s64=0 s64[1] s64=1",
+     "0",
+     NOT_KNOWN,
+     "input 1 depends on values of a run, needs a constant",
+     {{0}}},
+    {AI_OP_RANGE, "s64=0 s64=1 s64=0", "0", AI_E_VALUE, "delta is 0, needs another", {{0}}},
+    {AI_OP_RANGE,
+     "s64=0 s64=" HUGE_SIZE " s64=1",
+     "0",
+     SHAPE,
+     "range has over 2^40 elements",
+     {{0}}},
+    {AI_OP_RANGE,
+     "u8[1] u8[1] u8[1]",
+     "0",
+     NOT_KNOWN,
+     "start is u8, needs s16, s32, s64 or a float",
+     {{0}}},
+    {AI_OP_CAST, "f32[2]", "0", NOT_KNOWN, "target has type 0, which is not known",
+     CAST(.type = 0)},
+    /* binary.c, binary_blocks.c */
+    {AI_OP_ADD,
+     "f32[2] f64[2]",
+     "0",
+     NOT_KNOWN,
+     "inputs are f32 and f64, needs numbers of one type",
+     {{0}}},
+    {AI_OP_ADD,
+     "f32[2,3] f32[4]",
+     "0",
+     SHAPE,
+     "input 0 is 2x3, input 1 of 4 does not broadcast to it",
+     {{0}}},
+    {AI_OP_PRELU,
+     "f32 f32[4]",
+     "0",
+     SHAPE,
+     "input 0 is a scalar, input 1 of 4 does not broadcast to it",
+     {{0}}},
+    {AI_OP_ADD,
+     "f32[1,16,1,1]@1 f32",
+     "0",
+     FORMAT,
+     "input 0 has layout 1, needs a plain tensor",
+     {{0}}},
+    {AI_OP_ADD,
+     "f32[1,16,1,1]@1 f32[16,1,1,1]@2",
+     "1",
+     FORMAT,
+     "input 1 has layout 2, which is for weights",
+     {{0}}},
+    {AI_OP_ADD,
+     "f32[1,1,1," OVER_INT32 "]@1 f32",
+     "1",
+     SHAPE,
+     "rows have 4294967296 pixels, at most 2^31-1",
+     {{0}}},
+    /* unary.c */
+    {AI_OP_EXP, "f64[2]", "0", NOT_KNOWN, "input is f64, needs f32", {{0}}},
+    {AI_OP_RELU, "f32[1,1,1,1]", "1", FORMAT, "input has layout 0, output has layout 1", {{0}}},
+    {AI_OP_CLIP, "bool[2]", "0", NOT_KNOWN, "input is bool, needs numbers", {{0}}},
+    {AI_OP_CLIP, "f32[2] f64", "0", SHAPE, "min is no single f32", {{0}}},
+    {AI_OP_CLIP, "f32[2] - f32[2]", "0", SHAPE, "max is no single f32", {{0}}},
+    /* softmax.c, reduce.c, dropout.c */
+    {AI_OP_SOFTMAX, "f32[2]", "0", SHAPE, "axis -2 is not one of a tensor of rank 1",
+     AXIS(.axis = -2)},
+    {AI_OP_SOFTMAX, "s8[2]", "0", NOT_KNOWN, "input 0 is s8, needs f32", AXIS(.axis = 0)},
+    {AI_OP_REDUCE_SUM, "bool[2]", "0", NOT_KNOWN, "input is bool, needs f32, f64 or integers",
+     AXIS(.axis = 0)},
+    {AI_OP_REDUCE_MEAN, "f32[2,2] s64=1,-1", "0", SHAPE, "axis 1 is named twice", AXIS(.axis = 0)},
+    {AI_OP_DROPOUT, "f32[2] s64=1", "0", SHAPE, "input 1 is no single float", AXIS(.axis = 0)},
+    {AI_OP_DROPOUT, "f32[2] - f32", "0", SHAPE, "input 2 is no single bool", AXIS(.axis = 0)},
+    {AI_OP_DROPOUT, "f64[2] - bool", "0", NOT_KNOWN, "input 0 is f64, needs f32", AXIS(.axis = 0)},
+    {AI_OP_DROPOUT, "f32[2] - bool", "0", NOT_KNOWN, "seed is -1, needs 0 to 2^32-1",
+     AXIS(.start = -1)},
+    {AI_OP_DROPOUT, "f32[2] f32 bool", "0", AI_E_VALUE, "ratio is 1, needs 0 to less than 1",
+     AXIS(.axis = 0)},
+};
+
+/* ---- Words to steps ---- */
+
+static ai_type read_type(const char **at)
+{
+    for (ai_type type = AI_F32; type <= AI_U64; type++) {
+        size_t length = strlen(ai_type_name(type));
+        if (strncmp(*at, ai_type_name(type), length) == 0 && strchr(" =[@", (*at)[length])) {
+            *at += length;
+            return type;
+        }
+    }
+    fprintf(stderr, "refusals: no type at '%s'\n", *at);
+    exit(1);
+}
+
+static uint32_t read_numbers(const char **at, int64_t *values)
+{
+    uint32_t count = 0;
+    do {
+        char *end;
+        values[count++] = strtoll(*at + 1, &end, 10);
+        *at = end;
+    } while (**at == ',');
+    return count;
+}
+
+static void read_input(step *s, uint32_t i, const char **at)
+{
+    int64_t values[16];
+    if (**at == '-') {
+        s->in_list[i] = NULL;
+        (*at)++;
+        return;
+    }
+    ai_type type = read_type(at);
+    if (**at == '=') {
+        step_known(s, i, read_numbers(at, values), values);
+        return;
+    }
+    uint32_t rank = **at == '[' ? read_numbers(at, values) : 0;
+    *at += **at == ']';
+    step_shape(s, i, type, 0, rank, values);
+    if (**at == '@') {
+        s->in[i].layout = (uint8_t)((*at)[1] - '0');
+        *at += 2;
+    }
+}
+
+static uint32_t words(const char *text)
+{
+    uint32_t count = 1;
+    for (; *text != '\0'; text++)
+        count += *text == ' ';
+    return count;
+}
+
+static void read_step(step *s, const refusal *r)
+{
+    const char *at = r->in;
+    step_init(s, r->op, words(r->in), words(r->out));
+    s->params = r->params;
+    for (uint32_t i = 0; i < s->step.in_count; i++, at += *at == ' ')
+        read_input(s, i, &at);
+    for (uint32_t i = 0; i < s->step.out_count; i++)
+        s->out[i].layout = (uint8_t)(r->out[2 * i] - '0');
+}
+
+/* Values that only a run shows: inputs without any get ones. */
+static ai_status run(step *s)
+{
+    for (uint32_t i = 0; i < s->step.in_count; i++) {
+        ai_tensor *t = s->in_list[i];
+        if (t == NULL || t->data != NULL)
+            continue;
+        step_alloc(s, t, i);
+        for (int64_t k = 0; k < ai_tensor_count(t) && t->type == AI_F32; k++)
+            *step_f32(t, k) = 1;
+        if (t->type == AI_BOOL)
+            memset(t->data, 1, (size_t)t->bytes);
+    }
+    ai_status status = step_prepare(s, AI_CPU_REF);
+    return status == AI_OK ? step_run(s, 0, s->step.work) : status;
+}
+
+static bool is_refused(const refusal *r)
+{
+    step s;
+    char needed[300];
+    read_step(&s, r);
+    ai_status status = step_check(&s);
+    if (status == AI_OK && r->code == AI_E_VALUE)
+        status = run(&s);
+    snprintf(needed, sizeof(needed), "%s 's': %s", ai_op_find(r->op)->name, r->message);
+    bool is_right =
+        status == r->code && s.err.code == r->code && strcmp(s.err.message, needed) == 0;
+    if (!is_right)
+        fprintf(stderr, "refusals: %s '%s': found %s '%s', needed %s '%s'\n",
+                ai_op_find(r->op)->name, r->in, ai_status_name(status), s.err.message,
+                ai_status_name(r->code), needed);
+    step_free(&s);
+    return is_right;
+}
+
+int main(void)
+{
+    int status = 0;
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        if (!is_refused(&refusals[i]))
+            status = 1;
+    }
+    return status;
+}
