@@ -4,9 +4,9 @@
 
 #include <string.h>
 
-/* The largest groups are placed one by one into the gaps of those before, in quadratic time; a
- * model with more groups than this gets memory of their own for the smallest. */
-enum { GREEDY_MAX = 8192 };
+/* The first groups of an order are placed one by one into the gaps of those before, in quadratic
+ * time; a model with more groups than this gives the rest memory of their own. */
+enum { GREEDY_MAX = 4096 };
 
 static uint32_t root_of(ai_place *p, uint32_t i)
 {
@@ -129,10 +129,28 @@ static void join_in_place(ai_session *s, ai_place *p)
     }
 }
 
-/* ---- Order: the largest first; heap sort, in place and the same on every machine ---- */
+/* ---- Order; heap sort, in place and the same on every machine ---- */
 
-static bool comes_before(const ai_place *p, uint32_t a, uint32_t b)
+/* No one order is best for every network: chains and residuals come out least by size, DenseNet's
+ * long concatenations by size times life, Inception's branches by time. All are tried. */
+typedef enum order_by { BY_SIZE, BY_SIZE_AND_LIFE, BY_TIME, ORDER_COUNT } order_by;
+
+static int64_t weight_of(const ai_place *p, order_by by)
 {
+    int64_t weight;
+    if (by == BY_TIME)
+        return -(int64_t)p->first;
+    if (by == BY_SIZE || !ai_mul(p->bytes, (int64_t)p->last - p->first + 1, &weight))
+        return p->bytes;
+    return weight;
+}
+
+static bool comes_before(const ai_place *p, uint32_t a, uint32_t b, order_by by)
+{
+    int64_t a_weight = weight_of(&p[a], by);
+    int64_t b_weight = weight_of(&p[b], by);
+    if (a_weight != b_weight)
+        return a_weight > b_weight;
     if (p[a].bytes != p[b].bytes)
         return p[a].bytes > p[b].bytes;
     if (p[a].first != p[b].first)
@@ -140,15 +158,15 @@ static bool comes_before(const ai_place *p, uint32_t a, uint32_t b)
     return a < b;
 }
 
-static void sift(const ai_place *p, uint32_t *order, uint32_t i, uint32_t count)
+static void sift(const ai_place *p, uint32_t *order, uint32_t i, uint32_t count, order_by by)
 {
     for (;;) {
         uint32_t child = 2 * i + 1;
         if (child >= count)
             return;
-        if (child + 1 < count && comes_before(p, order[child], order[child + 1]))
+        if (child + 1 < count && comes_before(p, order[child], order[child + 1], by))
             child++;
-        if (!comes_before(p, order[i], order[child]))
+        if (!comes_before(p, order[i], order[child], by))
             return;
         uint32_t moved = order[i];
         order[i] = order[child];
@@ -157,15 +175,15 @@ static void sift(const ai_place *p, uint32_t *order, uint32_t i, uint32_t count)
     }
 }
 
-static void sort(const ai_place *p, uint32_t *order, uint32_t count)
+static void sort(const ai_place *p, uint32_t *order, uint32_t count, order_by by)
 {
     for (uint32_t i = count / 2; i-- > 0;)
-        sift(p, order, i, count);
+        sift(p, order, i, count, by);
     for (uint32_t end = count; end-- > 1;) {
         uint32_t last = order[0];
         order[0] = order[end];
         order[end] = last;
-        sift(p, order, 0, end);
+        sift(p, order, 0, end, by);
     }
 }
 
@@ -197,24 +215,43 @@ static void place(ai_place *p, uint32_t group, uint32_t *head)
     *link = group;
 }
 
-static ai_status place_all(ai_session *s, ai_place *p, uint32_t *order, uint32_t count,
-                           ai_error *err)
+/* Places all groups in one order; bytes of the arena. */
+static int64_t place_by(ai_place *p, uint32_t *order, uint32_t count, order_by by)
 {
     uint32_t head = AI_FILE_NONE;
-    int64_t total = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (!ai_add(total, p[order[i]].bytes, &total) || total > INT64_MAX / 4)
-            return ai_fail(err, AI_E_MEMORY, "all tensors together take over 2^61 bytes");
-    }
+    int64_t bytes = 0;
+    sort(p, order, count, by);
     for (uint32_t i = 0; i < count; i++) {
         ai_place *g = &p[order[i]];
         if (i < GREEDY_MAX)
             place(p, order[i], &head);
         else
-            g->offset = s->arena_bytes;
-        if (g->offset + g->bytes > s->arena_bytes)
-            s->arena_bytes = g->offset + g->bytes;
+            g->offset = bytes;
+        if (g->offset + g->bytes > bytes)
+            bytes = g->offset + g->bytes;
     }
+    return bytes;
+}
+
+static ai_status place_all(ai_session *s, ai_place *p, uint32_t *order, uint32_t count,
+                           ai_error *err)
+{
+    order_by best = BY_SIZE;
+    int64_t total = 0;
+    int64_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!ai_add(total, p[order[i]].bytes, &total) || total > INT64_MAX / 4)
+            return ai_fail(err, AI_E_MEMORY, "all tensors together take over 2^61 bytes");
+    }
+    for (order_by by = 0; by < ORDER_COUNT; by++) {
+        bytes = place_by(p, order, count, by);
+        if (by == 0 || bytes < s->arena_bytes) {
+            s->arena_bytes = bytes;
+            best = by;
+        }
+    }
+    if (bytes != s->arena_bytes)
+        place_by(p, order, count, best);
     return AI_OK;
 }
 
@@ -247,7 +284,6 @@ ai_status ai_arena_plan(ai_session *s, ai_place *p, uint32_t *order, ai_error *e
             order[count++] = i;
         }
     }
-    sort(p, order, count);
     status = place_all(s, p, order, count, err);
     return status ? status : size_states(s, err);
 }

@@ -135,7 +135,7 @@ START_TEST(test_random_graphs)
         check_overlaps(s, first, last);
         int64_t most = most_alive(s, first, last);
         ck_assert_int_ge(s->arena_bytes, most);
-        ck_assert_msg(s->arena_bytes * 10 <= most * 13, "seed %llu: %lld of %lld bytes",
+        ck_assert_msg(s->arena_bytes * 10 <= most * 11, "seed %llu: %lld of %lld bytes",
                       (unsigned long long)seed, (long long)s->arena_bytes, (long long)most);
         ai_session_close(s);
         ai_model_close(m);
