@@ -121,8 +121,12 @@ static void check_overlaps(const ai_session *s, const uint32_t *first, const uin
     }
 }
 
+/* The largest sum of living tensors cannot always be reached: a bound for each graph, a closer one
+ * for all together. */
 START_TEST(test_random_graphs)
 {
+    int64_t placed = 0;
+    int64_t alive = 0;
     for (uint64_t seed = 1; seed <= 40; seed++) {
         uint8_t *file;
         ai_model *m = must_open(random_graph(seed), &file);
@@ -135,12 +139,16 @@ START_TEST(test_random_graphs)
         check_overlaps(s, first, last);
         int64_t most = most_alive(s, first, last);
         ck_assert_int_ge(s->arena_bytes, most);
-        ck_assert_msg(s->arena_bytes * 10 <= most * 11, "seed %llu: %lld of %lld bytes",
+        ck_assert_msg(s->arena_bytes * 10 <= most * 13, "seed %llu: %lld of %lld bytes",
                       (unsigned long long)seed, (long long)s->arena_bytes, (long long)most);
+        placed += s->arena_bytes;
+        alive += most;
         ai_session_close(s);
         ai_model_close(m);
         free(file);
     }
+    ck_assert_msg(placed * 20 <= alive * 21, "%lld of %lld bytes", (long long)placed,
+                  (long long)alive);
 }
 END_TEST
 
