@@ -3,8 +3,16 @@
 #include "session.h"
 #include "unit.h"
 
+#include <fenv.h>
+#include <float.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
 
 static const float small_x[6] = {1, 2, 3, -1, -2, -9};
 static const float small_z[6] = {2, 0, 6, 0, 0, 0};
@@ -283,6 +291,111 @@ START_TEST(test_no_allocation)
 }
 END_TEST
 
+/* ---- Surroundings ---- */
+
+/* The caller's rounding and flushing change no bit of the answer, and are as before afterwards. */
+START_TEST(test_float)
+{
+    ai_model *m;
+    uint8_t *file;
+    ai_session *s = open_small(&m, &file, 0);
+    static const float x[6] = {0x1.000002p-126f, 2 + FLT_MIN, -3, -0x1.FFFFFEp-1f, 0x1p-24f, 0};
+    float z[2][6];
+    ai_view in = {x, sizeof(x)};
+    ai_buffer out[2] = {{z[0], sizeof(z[0])}, {z[1], sizeof(z[1])}};
+    ck_assert_int_eq(ai_infer(s, &in, 1, &out[0], 1, NULL, NULL), AI_OK);
+    fesetround(FE_UPWARD);
+#if defined(__x86_64__)
+    _mm_setcsr(_mm_getcsr() | 0x8040);
+#endif
+    ai_status status = ai_infer(s, &in, 1, &out[1], 1, NULL, NULL);
+    int rounding = fegetround();
+#if defined(__x86_64__)
+    unsigned control = _mm_getcsr() & 0x8040;
+    _mm_setcsr(0x1F80);
+    ck_assert_uint_eq(control, 0x8040);
+#endif
+    fesetround(FE_TONEAREST);
+    ck_assert_int_eq(rounding, FE_UPWARD);
+    ck_assert_int_eq(status, AI_OK);
+    ck_assert_mem_eq(z[0], z[1], sizeof(z[0]));
+    close_all(s, m, file);
+}
+END_TEST
+
+/* A session that was idle at the fork works in the child. */
+START_TEST(test_fork)
+{
+    ai_model *m;
+    uint8_t *file;
+    ai_session *s = open_small(&m, &file, 0);
+    int state;
+    expect_small(s);
+    pid_t child = fork();
+    if (child == 0) {
+        float z[6];
+        ai_view in = {small_x, sizeof(small_x)};
+        ai_buffer out = {z, sizeof(z)};
+        ai_status status = ai_infer(s, &in, 1, &out, 1, NULL, NULL);
+        _exit(status || memcmp(z, small_z, sizeof(z)) != 0);
+    }
+    ck_assert_int_eq(waitpid(child, &state, 0), child);
+    ck_assert(WIFEXITED(state) && WEXITSTATUS(state) == 0);
+    expect_small(s);
+    close_all(s, m, file);
+}
+END_TEST
+
+/* A file whose weights arrive while it runs. */
+typedef struct stream {
+    const ai_session *session;
+    uint8_t *file;
+    const uint8_t *source;
+    uint64_t arrived;
+} stream;
+
+static int32_t receive(void *user, uint32_t step)
+{
+    stream *s = user;
+    ai_step_info info = AI_STEP_INFO_INIT;
+    ck_assert_int_eq(ai_session_step(s->session, step, &info), AI_OK);
+    if (info.file_end > s->arrived) {
+        memcpy(s->file + s->arrived, s->source + s->arrived, info.file_end - s->arrived);
+        s->arrived = info.file_end;
+    }
+    return 0;
+}
+
+START_TEST(test_weights_arrive)
+{
+    lai *f = lai_small();
+    size_t bytes;
+    stream user = {.arrived = 4096};
+    uint8_t *source = lai_write(f, &bytes);
+    user.source = source;
+    user.file = lai_write(f, &bytes);
+    memset(user.file + 4096, 0xFF, bytes - 4096);
+    lai_free(f);
+    ai_model *m;
+    ai_session *s;
+    float z[6];
+    ai_call call = AI_CALL_INIT;
+    ai_view in = {small_x, sizeof(small_x)};
+    ai_buffer out = {z, sizeof(z)};
+    ck_assert_int_eq(ai_model_view(&m, user.file, bytes, NULL), AI_OK);
+    ck_assert_int_eq(ai_model_verify(m, NULL), AI_E_FORMAT);
+    ck_assert_int_eq(ai_session_open(&s, m, NULL, NULL), AI_OK);
+    user.session = s;
+    call.before_step = receive;
+    call.user = &user;
+    ck_assert_int_eq(ai_infer(s, &in, 1, &out, 1, &call, NULL), AI_OK);
+    ck_assert_mem_eq(z, small_z, sizeof(z));
+    ck_assert_uint_eq(user.arrived, bytes);
+    close_all(s, m, user.file);
+    free(source);
+}
+END_TEST
+
 /* ---- Blocks of channels with a border ---- */
 
 static void expect_conv(ai_session *s)
@@ -352,6 +465,9 @@ Suite *infer_suite(void)
     tcase_add_test(c, test_timeout);
     tcase_add_test(c, test_profile);
     tcase_add_test(c, test_no_allocation);
+    tcase_add_test(c, test_float);
+    tcase_add_test(c, test_fork);
+    tcase_add_test(c, test_weights_arrive);
     tcase_add_test(c, test_border);
     suite_add_tcase(suite, c);
     return suite;

@@ -234,6 +234,61 @@ START_TEST(test_constant_border)
 }
 END_TEST
 
+/* `count` images of 2^36 pictures in blocks, each with a border of `pad` above and left. */
+static ai_model *padded(uint32_t count, uint32_t pad, uint8_t **file)
+{
+    static const float weights[16] = {1};
+    ai_conv_params conv = {.window = {.spatial = 2,
+                                      .kernel = {1, 1},
+                                      .stride = {1 << 20, 1 << 20},
+                                      .dilation = {1, 1},
+                                      .pad_begin = {pad, pad}},
+                           .group = 1};
+    lai *f = lai_new("padded");
+    uint32_t x = lai_input(f, "x", AI_F32, 0, 4, (int64_t[]){INT64_C(1) << 36, 1, 4, 4});
+    uint32_t w =
+        lai_constant(f, "w", AI_F32, AI_LAYOUT_CONV16, 4, (int64_t[]){1, 1, 1, 1}, weights);
+    uint32_t a[8];
+    for (uint32_t i = 0; i < count; i++) {
+        a[i] = lai_value(f, "a", AI_F32);
+        lai_tensor_at(f, a[i])->layout = AI_LAYOUT_NCHW16C;
+        lai_step(f, AI_OP_REORDER, "in", NULL, 1, 1, (uint32_t[]){x, a[i]});
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t b = lai_value(f, "b", AI_F32);
+        uint32_t y = lai_value(f, "y", AI_F32);
+        lai_tensor_at(f, b)->layout = AI_LAYOUT_NCHW16C;
+        lai_step(f, AI_OP_CONV, "conv", &conv, 2, 1, (uint32_t[]){a[i], w, b});
+        lai_step(f, AI_OP_REORDER, "out", NULL, 1, 1, (uint32_t[]){b, y});
+        lai_output(f, y);
+    }
+    return must_open(f, file);
+}
+
+START_TEST(test_border_overflow)
+{
+    uint8_t *file;
+    size_t bytes;
+    ai_error err;
+    ai_model *m = padded(1, (1 << 20) - 4, &file);
+    ck_assert_int_eq(ai_session_bytes(m, NULL, &bytes, &err), AI_E_MEMORY);
+    ck_error(err, AI_E_MEMORY, AI_NO_STEP, AI_NO_OFFSET, "tensor 'a' takes over 2^62 bytes");
+    ai_model_close(m);
+    free(file);
+    m = padded(1, 508, &file);
+    ck_assert_int_eq(ai_session_bytes(m, NULL, &bytes, &err), AI_OK);
+    ck_assert_uint_gt(bytes, UINT64_C(1) << 60);
+    ai_model_close(m);
+    free(file);
+    m = padded(3, 508, &file);
+    ck_assert_int_eq(ai_session_bytes(m, NULL, &bytes, &err), AI_E_MEMORY);
+    ck_error(err, AI_E_MEMORY, AI_NO_STEP, AI_NO_OFFSET,
+             "all tensors together take over 2^61 bytes");
+    ai_model_close(m);
+    free(file);
+}
+END_TEST
+
 Suite *plan_suite(void)
 {
     Suite *suite = suite_create("plan");
@@ -247,6 +302,7 @@ Suite *plan_suite(void)
     tcase_add_test(c, test_output_type);
     tcase_add_test(c, test_known_outputs);
     tcase_add_test(c, test_constant_border);
+    tcase_add_test(c, test_border_overflow);
     suite_add_tcase(suite, c);
     return suite;
 }
