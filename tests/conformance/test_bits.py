@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same bits at every CPU level of the machine and at every number of threads."""
+"""The same bits at every CPU level of the machine, and with two threads."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def assert_same_bits(path) -> None:
     with libai.Model(path, cpu="ref", threads=1) as model:
         inputs = random_inputs(model)
         reference = model(inputs)
-    for level in libai.cpu_levels():
-        for threads in (1, 2):
-            with libai.Model(path, cpu=level, threads=threads) as model:
-                found = model(inputs)
-            for name, array in reference.items():
-                assert found[name].tobytes() == array.tobytes(), (level, threads, name)
+    levels = libai.cpu_levels()
+    for level, threads in [(levels[-1], 2), *((level, 1) for level in levels[1:])]:
+        with libai.Model(path, cpu=level, threads=threads) as model:
+            found = model(inputs)
+        for name, array in reference.items():
+            assert found[name].tobytes() == array.tobytes(), (level, threads, name)
 
 
 def test_levels_beside_ref():
