@@ -87,7 +87,8 @@ struct ai_step {
     int64_t             scratch; /* (check) bytes that one thread needs, the same on every CPU */
     uint64_t            flops;   /* (check) of one run, as the operator defines it */
     const ai_kernel    *kernel[4]; /* (prepare) */
-    int64_t             local[32]; /* the operator's own: (check) or (prepare) */
+    /* The operator's own: (check) or (prepare). From check numbers only: the tables may move. */
+    int64_t             local[32];
     uint64_t            calls;     /* profile */
     uint64_t            ns;
 };
