@@ -25,7 +25,11 @@ typedef struct tile {
     int64_t      out_step, out_panel;
     float        lo, hi;
     int          form;
+    const char  *ahead;       /* what to prefetch: */
+    int64_t      ahead_lines; /* that many cache lines a run */
 } tile;
+
+enum { CACHE_LINE = 64 };
 
 /* Forms with constant distances: this in_step, bias_step 0, the other steps 16. */
 enum { TILE_ANY, TILE_IN_16, TILE_IN_32, TILE_IN_2 };
@@ -37,9 +41,13 @@ typedef void tile_fn(const tile *t);
 /* What a level defines:
  * TILE_PANELS           the panels that one tile takes, if there are as many;
  * tile_width(p, left)   how many of the pixels left a tile of p panels takes next;
- * tile_get(p, width)    the tile of that size. tile_get(1, w) exists for every w of TILE_PANELS. */
+ * tile_get(p, width)    the tile of that size. tile_get(1, w) exists for every w of TILE_PANELS;
+ * tile_run_map(r)       runs a map that has tiles of its own; false: it has none. */
 static int64_t  tile_width(int panels, int64_t left);
 static tile_fn *tile_get(int panels, int64_t width);
+
+typedef struct tile_rows tile_rows;
+static bool tile_run_map(const tile_rows *r);
 
 static void tile_forward(tile *t, int64_t pixels)
 {
@@ -60,15 +68,43 @@ static void tile_next_panel(tile *t, int panels)
         t->residual += panels * t->residual_panel;
 }
 
-/* All pixels of `panels` panels. */
-static void tile_pixels(tile t, int panels, int64_t pixels)
+/* While `tiles` tiles of a group of panels run, each asks for its part of the next group's weights,
+ * or after the last group for what lies behind it: the next step's. */
+static void tile_set_ahead(tile *t, int panels, int64_t tiles)
 {
+    const int64_t runs = tiles * t->n0 * t->n1 * t->n2;
+    const int64_t lines = panels * t->panel * (int64_t)sizeof(float) / CACHE_LINE;
+    t->ahead = (const char *)(t->weights + panels * t->panel);
+    t->ahead_lines = (lines + runs - 1) / runs;
+}
+
+static int64_t tile_ahead_bytes(const tile *t)
+{
+    return t->n0 * t->n1 * t->n2 * t->ahead_lines * CACHE_LINE;
+}
+
+/* How many tiles the pixels take. */
+static int64_t tile_count(int panels, int64_t pixels)
+{
+    int64_t count = 0;
+    for (; pixels > 0; count++)
+        pixels -= tile_width(panels, pixels);
+    return count;
+}
+
+/* All pixels of `panels` panels, from *at on; *at stays there but for `ahead`. */
+static void tile_pixels(tile *at, int panels, int64_t pixels)
+{
+    const int64_t ahead = tile_ahead_bytes(at);
+    tile t = *at;
     while (pixels > 0) {
         const int64_t width = tile_width(panels, pixels);
         tile_get(panels, width)(&t);
         tile_forward(&t, width);
+        t.ahead += ahead;
         pixels -= width;
     }
+    at->ahead = t.ahead;
 }
 
 /* All panels of `width` pixels. */
@@ -85,12 +121,12 @@ static void tile_panels(tile t, int64_t panels, int64_t width)
 /* ---- Convolution ---- */
 
 /* One image's rows; `at` is the first pixel of the first row and panel. */
-typedef struct tile_rows {
+struct tile_rows {
     tile    at;
     int64_t in_row, out_row, residual_row;
     int64_t rows, columns;
     int64_t panels;
-} tile_rows;
+};
 
 static void tile_next_row(tile *t, const tile_rows *r)
 {
@@ -117,8 +153,9 @@ static void tile_panel_outer(const tile_rows *r)
     for (int64_t left = r->panels; left > 0;) {
         const int group = left < TILE_PANELS ? 1 : TILE_PANELS;
         tile t = at;
+        tile_set_ahead(&t, group, r->rows * tile_count(group, r->columns));
         for (int64_t row = 0; row < r->rows; row++) {
-            tile_pixels(t, group, r->columns);
+            tile_pixels(&t, group, r->columns);
             tile_next_row(&t, r);
         }
         tile_next_panel(&at, group);
@@ -186,6 +223,8 @@ static void tile_run(tile_rows *r)
     const int64_t small_weights = 1300 * 1000 / (int64_t)sizeof(float);
     const bool is_large_map = r->rows * r->columns >= 28 * 28;
     tile_join_rows(r);
+    if (tile_run_map(r))
+        return;
     if (is_large_map && r->panels * r->at.panel < small_weights)
         tile_pixel_outer(r);
     else

@@ -87,7 +87,7 @@ static void tile_run_gemm(const ai_gemm_args *g)
         tile at = t;
         for (int64_t left = whole; left > 0;) {
             const int group = left < TILE_PANELS ? 1 : TILE_PANELS;
-            tile_pixels(at, group, g->m);
+            tile_pixels(&at, group, g->m);
             tile_next_panel(&at, group);
             left -= group;
         }

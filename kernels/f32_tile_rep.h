@@ -5,15 +5,19 @@
 #define AI_F32_TILE_REP_H
 
 /* For a tile `t` with weights `w`, both moved on by the loops: ADD(n) adds input k of the run to
- * the sums of all n pixels. */
-#define SUM(ADD, n)                                                                                \
+ * the sums of all n pixels. Each run also asks for some of the weights that come next. */
+#define SUM(ADD, n)       SUM_FROM(BASES, ADD, n)
+#define SUM_FROM(BASES, ADD, n)                                                                    \
+    const char *ahead = t->ahead;                                                                  \
     for (int64_t i0 = 0; i0 < t->n0; i0++) {                                                       \
         const int64_t run = i0 + 1 < t->n0 ? t->run : t->run_last;                                 \
         for (int64_t i1 = 0; i1 < t->n1; i1++)                                                     \
             for (int64_t i2 = 0; i2 < t->n2; i2++, w += run * 16) {                                \
                 const float *const in = t->in + i0 * t->d0 + i1 * t->d1 + i2 * t->d2;              \
                 BASES                                                                              \
-                UNROLL for (int64_t k = 0; k < run; k++)                                         \
+                for (int64_t line = 0; line < t->ahead_lines; line++, ahead += CACHE_LINE)         \
+                    __builtin_prefetch(ahead, 0, 2);                                               \
+                UNROLL for (int64_t k = 0; k < run; k++)                                           \
                 {                                                                                  \
                     ADD(n)                                                                         \
                 }                                                                                  \
@@ -53,6 +57,11 @@
 #define BIAS(p, j)     (t->bias + (p) * t->bias_panel + (is_fixed ? 0 : (j) * t->bias_step))
 #define RESIDUAL(p, j) (residual + (p) * t->residual_panel + (j) * (is_fixed ? 16 : t->residual_step))
 #define OUT(p, j)      (t->out + (p) * t->out_panel + (j) * (is_fixed ? 16 : t->out_step))
+
+/* The line of pixel j and panel p that the tile will write, asked for before the sums: a store that
+ * misses would wait for it. NO_PREFETCH is for tiles too small to gain. */
+#define PREFETCH_OUT(p, j)   __builtin_prefetch(OUT(p, j), 1);
+#define NO_PREFETCH(j, b, o) (void)0;
 
 /* Input k of pixel j = 3 b + o: at a constant distance if is_fixed, else from a base. Three pixels
  * share one, since x86 addresses base, base + step and base + 2 step. */
@@ -96,5 +105,18 @@
 #define REP26(M) REP25(M) M(25, 8, 1)
 #define REP27(M) REP26(M) M(26, 8, 2)
 #define REP28(M) REP27(M) M(27, 9, 0)
+
+/* MAP25(M) and MAP24(M): M(j, y, x) for the first 25 and the last 24 pixels of a 7x7 map, y counted
+ * from the first one's row. */
+#define MAP25(M)                                                                                   \
+    M(0, 0, 0) M(1, 0, 1) M(2, 0, 2) M(3, 0, 3) M(4, 0, 4) M(5, 0, 5) M(6, 0, 6) M(7, 1, 0)        \
+    M(8, 1, 1) M(9, 1, 2) M(10, 1, 3) M(11, 1, 4) M(12, 1, 5) M(13, 1, 6) M(14, 2, 0)              \
+    M(15, 2, 1) M(16, 2, 2) M(17, 2, 3) M(18, 2, 4) M(19, 2, 5) M(20, 2, 6) M(21, 3, 0)            \
+    M(22, 3, 1) M(23, 3, 2) M(24, 3, 3)
+#define MAP24(M)                                                                                   \
+    M(0, 0, 4) M(1, 0, 5) M(2, 0, 6) M(3, 1, 0) M(4, 1, 1) M(5, 1, 2) M(6, 1, 3) M(7, 1, 4)        \
+    M(8, 1, 5) M(9, 1, 6) M(10, 2, 0) M(11, 2, 1) M(12, 2, 2) M(13, 2, 3) M(14, 2, 4)              \
+    M(15, 2, 5) M(16, 2, 6) M(17, 3, 0) M(18, 3, 1) M(19, 3, 2) M(20, 3, 3) M(21, 3, 4)            \
+    M(22, 3, 5) M(23, 3, 6)
 
 #endif

@@ -24,13 +24,13 @@ ai_kernel_fn ai_f32_gemm_6x16_avx2;
 /* Residual, clamp, store. */
 #define FINISH(RESIDUALS, STORES)                                                                  \
     const __m256 lo = _mm256_set1_ps(t->lo), hi = _mm256_set1_ps(t->hi);                           \
-    const float *const residual = t->residual;                                                     \
     if (residual) {                                                                                \
         RESIDUALS                                                                                  \
     }                                                                                              \
     STORES
 
 /* 6 pixels take 12 registers for sums, 2 for weights and 1 for the broadcast, of 16. */
+#define PREFETCH1(j, b, o) PREFETCH_OUT(0, j)
 #define START(j, b, o)                                                                             \
     __m256 lower##j = _mm256_loadu_ps(BIAS(0, j));                                                 \
     __m256 upper##j = _mm256_loadu_ps(BIAS(0, j) + 8);
@@ -49,25 +49,27 @@ ai_kernel_fn ai_f32_gemm_6x16_avx2;
     const __m256 w1 = _mm256_loadu_ps(w + 16 * k + 8);                                             \
     __m256 x;                                                                                      \
     REP##n(FMA)
-#define TILE(n)                                                                                    \
+#define TILE(n, PREFETCH)                                                                          \
     INLINE void body_##n(const tile *t, const int64_t step, const bool is_fixed)                   \
     {                                                                                              \
         const float *w = t->weights;                                                               \
+        const float *const residual = t->residual;                                                 \
+        REP##n(PREFETCH);                                                                          \
         REP##n(START);                                                                             \
         SUM(ADD, n);                                                                               \
         FINISH(REP##n(ADD_RESIDUAL), REP##n(STORE_PIXEL));                                         \
     }
-TILE(1)
+TILE(1, NO_PREFETCH)
 ONE_FORM(1)
-TILE(2)
+TILE(2, NO_PREFETCH)
 ONE_FORM(2)
-TILE(3)
+TILE(3, NO_PREFETCH)
 TWO_FORMS(3)
-TILE(4)
+TILE(4, PREFETCH1)
 FORMS(4)
-TILE(5)
+TILE(5, PREFETCH1)
 FORMS(5)
-TILE(6)
+TILE(6, PREFETCH1)
 FORMS(6)
 
 /* Even parts of at most 6: 14 is 5 + 5 + 4. */
@@ -83,6 +85,12 @@ static tile_fn *tile_get(int panels, int64_t width)
     static tile_fn *const tiles[6] = {tile_1, tile_2, tile_3, tile_4, tile_5, tile_6};
     (void)panels;
     return tiles[width - 1];
+}
+
+static bool tile_run_map(const tile_rows *r)
+{
+    (void)r; /* no tile is wider than a row of 7 */
+    return false;
 }
 
 /* ---- One row by several panels ---- */
@@ -101,6 +109,7 @@ static tile_fn *tile_get(int panels, int64_t width)
     static void tile_row_##n(const tile *t)                                                        \
     {                                                                                              \
         const bool is_fixed = true;                                                                \
+        const float *const residual = t->residual;                                                 \
         REP##n(WEIGHTS);                                                                           \
         REP##n(START_ROW);                                                                         \
         for (int64_t k = 0; k < t->run; k++) {                                                     \

@@ -19,18 +19,19 @@ ai_kernel_fn ai_f32_conv_stem_14x32_avx512;
 ai_kernel_fn ai_f32_gemm_14x32_avx512;
 
 /* max(lo, x) and min(hi, x) give x when it is NaN. */
-#define STORE(x, p, j) _mm512_storeu_ps(OUT(p, j), _mm512_min_ps(hi, _mm512_max_ps(lo, x)))
+#define STORE_AT(x, at) _mm512_storeu_ps(at, _mm512_min_ps(hi, _mm512_max_ps(lo, x)))
+#define STORE(x, p, j)  STORE_AT(x, OUT(p, j))
 
 /* Residual, clamp, store. */
 #define FINISH(RESIDUALS, STORES)                                                                  \
     const __m512 lo = _mm512_set1_ps(t->lo), hi = _mm512_set1_ps(t->hi);                           \
-    const float *const residual = t->residual;                                                     \
     if (residual) {                                                                                \
         RESIDUALS                                                                                  \
     }                                                                                              \
     STORES
 
 /* One panel: the broadcast is an operand of the FMA. */
+#define PREFETCH1(j, b, o) PREFETCH_OUT(0, j)
 #define START1(j, b, o)    __m512 sum##j = _mm512_loadu_ps(BIAS(0, j));
 #define FMA1(j, b, o)      sum##j = _mm512_fmadd_ps(_mm512_set1_ps(IN(j, b, o)), w0, sum##j);
 #define RESIDUAL1(j, b, o) sum##j = _mm512_add_ps(sum##j, _mm512_loadu_ps(RESIDUAL(0, j)));
@@ -38,16 +39,21 @@ ai_kernel_fn ai_f32_gemm_14x32_avx512;
 #define ADD1(n)                                                                                    \
     const __m512 w0 = _mm512_loadu_ps(w + 16 * k);                                                 \
     REP##n(FMA1)
-#define TILE1(n)                                                                                   \
+#define TILE1(n, PREFETCH)                                                                         \
     INLINE void body_1x##n(const tile *t, const int64_t step, const bool is_fixed)                 \
     {                                                                                              \
         const float *w = t->weights;                                                               \
+        const float *const residual = t->residual;                                                 \
+        REP##n(PREFETCH);                                                                          \
         REP##n(START1);                                                                            \
         SUM(ADD1, n);                                                                              \
         FINISH(REP##n(RESIDUAL1), REP##n(STORE1));                                                 \
     }
 
 /* Two panels: one broadcast for two FMA. */
+#define PREFETCH2(j, b, o)                                                                         \
+    PREFETCH_OUT(0, j)                                                                             \
+    PREFETCH_OUT(1, j)
 #define START2(j, b, o)                                                                            \
     __m512 lower##j = _mm512_loadu_ps(BIAS(0, j));                                                 \
     __m512 upper##j = _mm512_loadu_ps(BIAS(1, j));
@@ -66,18 +72,20 @@ ai_kernel_fn ai_f32_gemm_14x32_avx512;
     const __m512 w1 = _mm512_loadu_ps(w + panel + 16 * k);                                         \
     __m512 x;                                                                                      \
     REP##n(FMA2)
-#define TILE2(n)                                                                                   \
+#define TILE2(n, PREFETCH)                                                                         \
     INLINE void body_2x##n(const tile *t, const int64_t step, const bool is_fixed)                 \
     {                                                                                              \
         const float *w = t->weights;                                                               \
         const int64_t panel = t->panel;                                                            \
+        const float *const residual = t->residual;                                                 \
+        REP##n(PREFETCH);                                                                          \
         REP##n(START2);                                                                            \
         SUM(ADD2, n);                                                                              \
         FINISH(REP##n(RESIDUAL2), REP##n(STORE2));                                                 \
     }
 
 #define NARROW(TILE, n, p)                                                                         \
-    TILE(n)                                                                                        \
+    TILE(n, NO_PREFETCH)                                                                           \
     ONE_FORM(p##x##n)
 NARROW(TILE1, 1, 1)
 NARROW(TILE1, 2, 1)
@@ -88,7 +96,7 @@ NARROW(TILE1, 6, 1)
 NARROW(TILE1, 7, 1)
 NARROW(TILE1, 8, 1)
 NARROW(TILE1, 14, 1)
-TILE1(28)
+TILE1(28, PREFETCH1)
 TWO_FORMS(1x28)
 NARROW(TILE2, 1, 2)
 NARROW(TILE2, 2, 2)
@@ -96,11 +104,11 @@ NARROW(TILE2, 3, 2)
 NARROW(TILE2, 4, 2)
 NARROW(TILE2, 5, 2)
 NARROW(TILE2, 6, 2)
-TILE2(7)
+TILE2(7, PREFETCH2)
 TWO_FORMS(2x7)
-TILE2(8)
+TILE2(8, NO_PREFETCH)
 TWO_FORMS(2x8)
-TILE2(14)
+TILE2(14, PREFETCH2)
 FORMS(2x14)
 
 /* 28 or 14 pixels; what is left beside them in even parts of at most 8. */
@@ -126,6 +134,61 @@ static tile_fn *tile_get(int panels, int64_t width)
     return narrow[panels - 1][width - 1];
 }
 
+/* ---- A map of 7x7 pixels in two tiles of one panel ---- */
+
+/* 25 and 24 pixels across the ends of rows: seven tiles of 7 would read the weights seven times. */
+#define MAP_BASES                                                                                  \
+    const float *const base0 = in, *const base1 = in + r->in_row;                                  \
+    const float *const base2 = base1 + r->in_row, *const base3 = base2 + r->in_row;
+#define MAP_OUT(y, x)      (t->out + (y)*r->out_row + (x)*16)
+#define MAP_RESIDUAL(y, x) (residual + (y)*r->residual_row + (x)*16)
+#define MAP_START(j, y, x) __m512 sum##j = _mm512_loadu_ps(t->bias);
+#define MAP_STORE(j, y, x) STORE_AT(sum##j, MAP_OUT(y, x));
+#define MAP_ADD_RESIDUAL(j, y, x)                                                                  \
+    sum##j = _mm512_add_ps(sum##j, _mm512_loadu_ps(MAP_RESIDUAL(y, x)));
+#define MAP_ADD(n)                                                                                 \
+    const __m512 w0 = _mm512_loadu_ps(w + 16 * k);                                                 \
+    MAP##n(FMA1)
+#define MAP(n)                                                                                     \
+    INLINE void body_map_##n(const tile *t, const tile_rows *r, const int64_t step)                \
+    {                                                                                              \
+        const bool is_fixed = false;                                                               \
+        const float *w = t->weights;                                                               \
+        const float *const residual = t->residual;                                                 \
+        MAP##n(MAP_START);                                                                         \
+        SUM_FROM(MAP_BASES, MAP_ADD, n);                                                           \
+        FINISH(MAP##n(MAP_ADD_RESIDUAL), MAP##n(MAP_STORE));                                       \
+    }                                                                                              \
+    static void map_##n(const tile *t, const tile_rows *r)                                         \
+    {                                                                                              \
+        if (t->in_step == 16)                                                                      \
+            body_map_##n(t, r, 16);                                                                \
+        else                                                                                       \
+            body_map_##n(t, r, 32);                                                                \
+    }
+MAP(25)
+MAP(24)
+
+static bool tile_run_map(const tile_rows *r)
+{
+    if (r->rows != 7 || r->columns != 7 || (r->at.form != TILE_IN_16 && r->at.form != TILE_IN_32))
+        return false;
+    tile t = r->at;
+    for (int64_t panel = 0; panel < r->panels; panel++) {
+        tile_set_ahead(&t, 1, 2);
+        map_25(&t, r);
+        tile rest = t;
+        rest.in += 3 * r->in_row;
+        rest.out += 3 * r->out_row;
+        if (rest.residual)
+            rest.residual += 3 * r->residual_row;
+        rest.ahead += tile_ahead_bytes(&t);
+        map_24(&rest, r);
+        tile_next_panel(&t, 1);
+    }
+    return true;
+}
+
 /* ---- One row by several panels ---- */
 
 #define START_ROW(p, b, o) __m512 sum##p = _mm512_loadu_ps(BIAS(p, 0));
@@ -136,6 +199,7 @@ static tile_fn *tile_get(int panels, int64_t width)
     static void tile_row_##n(const tile *t)                                                        \
     {                                                                                              \
         const bool is_fixed = true;                                                                \
+        const float *const residual = t->residual;                                                 \
         REP##n(WEIGHTS);                                                                           \
         REP##n(START_ROW);                                                                         \
         for (int64_t k = 0; k < t->run; k++) {                                                     \

@@ -28,13 +28,13 @@ INLINE void store(float *out, float32x4_t x, float32x4_t lo, float32x4_t hi)
 /* Residual, clamp, store. */
 #define FINISH(RESIDUALS, STORES)                                                                  \
     const float32x4_t lo = vdupq_n_f32(t->lo), hi = vdupq_n_f32(t->hi);                            \
-    const float *const residual = t->residual;                                                     \
     if (residual) {                                                                                \
         RESIDUALS                                                                                  \
     }                                                                                              \
     STORES
 
 /* 6 pixels take 24 registers for sums, 4 for weights and 1 or more for inputs, of 32. */
+#define PREFETCH1(j, b, o) PREFETCH_OUT(0, j)
 #define START(j, b, o)                                                                             \
     float32x4_t sum##j##_0 = vld1q_f32(BIAS(0, j)), sum##j##_1 = vld1q_f32(BIAS(0, j) + 4);        \
     float32x4_t sum##j##_2 = vld1q_f32(BIAS(0, j) + 8), sum##j##_3 = vld1q_f32(BIAS(0, j) + 12);
@@ -57,25 +57,27 @@ INLINE void store(float *out, float32x4_t x, float32x4_t lo, float32x4_t hi)
     const float32x4_t w0 = vld1q_f32(w + 16 * k), w1 = vld1q_f32(w + 16 * k + 4);                  \
     const float32x4_t w2 = vld1q_f32(w + 16 * k + 8), w3 = vld1q_f32(w + 16 * k + 12);             \
     REP##n(FMA)
-#define TILE(n)                                                                                    \
+#define TILE(n, PREFETCH)                                                                          \
     INLINE void body_##n(const tile *t, const int64_t step, const bool is_fixed)                   \
     {                                                                                              \
         const float *w = t->weights;                                                               \
+        const float *const residual = t->residual;                                                 \
+        REP##n(PREFETCH);                                                                          \
         REP##n(START);                                                                             \
         SUM(ADD, n);                                                                               \
         FINISH(REP##n(ADD_RESIDUAL), REP##n(STORE_PIXEL));                                         \
     }
-TILE(1)
+TILE(1, NO_PREFETCH)
 ONE_FORM(1)
-TILE(2)
+TILE(2, NO_PREFETCH)
 ONE_FORM(2)
-TILE(3)
+TILE(3, NO_PREFETCH)
 TWO_FORMS(3)
-TILE(4)
+TILE(4, PREFETCH1)
 FORMS(4)
-TILE(5)
+TILE(5, PREFETCH1)
 FORMS(5)
-TILE(6)
+TILE(6, PREFETCH1)
 FORMS(6)
 
 /* Even parts of at most 6: 14 is 5 + 5 + 4. */
@@ -91,6 +93,12 @@ static tile_fn *tile_get(int panels, int64_t width)
     static tile_fn *const tiles[6] = {tile_1, tile_2, tile_3, tile_4, tile_5, tile_6};
     (void)panels;
     return tiles[width - 1];
+}
+
+static bool tile_run_map(const tile_rows *r)
+{
+    (void)r; /* no tile is wider than a row of 7 */
+    return false;
 }
 
 /* ---- One row by several panels ---- */
@@ -113,6 +121,7 @@ static tile_fn *tile_get(int panels, int64_t width)
     static void tile_row_##n(const tile *t)                                                        \
     {                                                                                              \
         const bool is_fixed = true;                                                                \
+        const float *const residual = t->residual;                                                 \
         REP##n(WEIGHTS);                                                                           \
         REP##n(START_ROW);                                                                         \
         for (int64_t k = 0; k < t->run; k++) {                                                     \

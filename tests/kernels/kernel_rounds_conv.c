@@ -6,9 +6,7 @@
 typedef struct conv_case {
     ai_conv_args args;
     int32_t      rows, panels;
-    int32_t      taps_ic; /* input channels that a panel sums over */
     guarded      in, weights, bias, residual, out, want;
-    int          fill_kind;
 } conv_case;
 
 static void random_window(rng *r, const row *k, ai_conv_args *a)
@@ -35,6 +33,15 @@ static void random_extent(rng *r, conv_case *c)
     a->row_end = rng_bool(r) ? c->rows : (int32_t)rng_range(r, a->row_begin + 1, c->rows);
     a->panel_begin = rng_bool(r) ? 0 : (int32_t)rng_range(r, 0, c->panels - 1);
     a->panel_end = rng_bool(r) ? c->panels : (int32_t)rng_range(r, a->panel_begin + 1, c->panels);
+    if (rng_range(r, 0, 5) == 0) { /* a map with tiles of its own */
+        a->ow = c->rows = a->row_end = 7;
+        a->row_begin = 0;
+    } else if (rng_range(r, 0, 9) == 0) { /* large enough for the other order of the loops */
+        a->ow = c->rows = a->row_end = PICK(r, 28, 29);
+        a->row_begin = 0;
+        a->ic = PICK(r, 1, 3, 17);
+        a->kh = a->kw = PICK(r, 1, 2);
+    }
 }
 
 /* A stride: exactly `least`, or with a gap after it. */
