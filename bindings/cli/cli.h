@@ -176,6 +176,8 @@ typedef struct ai_npy {
 
 /* Reads NumPy's format, versions 1 to 3, in C or Fortran order. */
 ai_status ai_npy_read(ai_npy *npy, const char *path, ai_error *err);
+/* The same from a file's bytes, which become npy's to free, on failure too. */
+ai_status ai_npy_parse(ai_npy *npy, void *memory, size_t bytes, ai_error *err);
 void ai_npy_free(ai_npy *npy);
 ai_status ai_npy_write(ai_cli_output *out, const ai_tensor_info *info, const void *data,
                        ai_error *err);

@@ -8,7 +8,7 @@
 #include "cli.h"
 
 static const ai_cli_option options[] = {
-    {"input", 0, AI_CLI_LIST, true, 0, "NAME=F.npy", "an input, once for each that the model has"},
+    {"input", 0, AI_CLI_LIST, false, 0, "NAME=F.npy", "an input, once for each that the model has"},
     {"output-dir", 0, AI_CLI_TEXT, true, 0, "DIR", "where each output becomes NAME.npy"},
     AI_CLI_OPTION_SHAPE,
     AI_CLI_OPTION_THREADS,

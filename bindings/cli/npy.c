@@ -224,45 +224,61 @@ static ai_status turn_rows(ai_npy *npy, ai_error *err)
     return AI_OK;
 }
 
-static ai_status read_npy(ai_npy *npy, const unsigned char *file, size_t bytes, ai_error *err)
+/* Where the header's text begins and how long it is. */
+static ai_status find_header(const unsigned char *file, size_t bytes, size_t *start, size_t *length,
+                             ai_error *err)
 {
     if (bytes < 10 || memcmp(file, magic, sizeof magic) != 0)
         return ai_cli_error(err, AI_E_FORMAT, "not a .npy file");
     if (file[6] < 1 || file[6] > 3)
         return ai_cli_error(err, AI_E_VERSION, ".npy version is %d, needed is 1, 2 or 3", file[6]);
-    size_t start = file[6] == 1 ? 10 : 12;
-    size_t length = file[8] | (size_t)file[9] << 8;
-    if (file[6] > 1)
-        length |= bytes < 12 ? SIZE_MAX / 2 : (size_t)file[10] << 16 | (size_t)file[11] << 24;
-    if (length > MAX_HEADER)
-        return ai_cli_error(err, AI_E_FORMAT, ".npy header has %zu bytes, the limit is %d", length,
+    *start = file[6] == 1 ? 10 : 12;
+    *length = file[8] | (size_t)file[9] << 8;
+    if (file[6] > 1 && bytes >= *start)
+        *length |= (size_t)file[10] << 16 | (size_t)file[11] << 24;
+    if (*length > MAX_HEADER)
+        return ai_cli_error(err, AI_E_FORMAT, ".npy header has %zu bytes, the limit is %d", *length,
                             MAX_HEADER);
-    if (bytes - start < length)
+    if (bytes < *start || bytes - *start < *length)
         return ai_cli_error(err, AI_E_FORMAT, "file ends within its .npy header");
+    return AI_OK;
+}
+
+static ai_status parse(ai_npy *npy, size_t bytes, ai_error *err)
+{
+    size_t start;
+    size_t length;
     bool is_fortran = false;
-    ai_status status = read_header((const char *)file + start, length, npy, &is_fortran, err);
+    ai_status status = find_header(npy->memory, bytes, &start, &length, err);
+    if (status == AI_OK)
+        status = read_header((const char *)npy->memory + start, length, npy, &is_fortran, err);
     if (status != AI_OK)
         return status;
-    if (!count_bytes(npy, &npy->bytes) || npy->bytes != bytes - start - length) {
+    size_t rest = bytes - start - length;
+    if (!count_bytes(npy, &npy->bytes) || npy->bytes != rest) {
         char dims[256];
-        return ai_cli_error(err, AI_E_FORMAT, "%zu bytes of elements do not fill %s %s",
-                            bytes - start - length, ai_cli_type_name(npy->type),
-                            ai_cli_dims(dims, npy->rank, npy->dim, 0));
+        return ai_cli_error(err, AI_E_FORMAT, "%zu bytes of elements do not fill %s %s", rest,
+                            ai_cli_type_name(npy->type), ai_cli_dims(dims, npy->rank, npy->dim, 0));
     }
     npy->data = (char *)npy->memory + start + length;
     return is_fortran && npy->rank > 1 ? turn_rows(npy, err) : AI_OK;
 }
 
-ai_status ai_npy_read(ai_npy *npy, const char *path, ai_error *err)
+ai_status ai_npy_parse(ai_npy *npy, void *memory, size_t bytes, ai_error *err)
 {
-    size_t bytes;
-    *npy = (ai_npy){0};
-    ai_status status = ai_cli_read(&npy->memory, &bytes, path, (size_t)1 << MAX_FILE_BITS, err);
-    if (status == AI_OK)
-        status = read_npy(npy, npy->memory, bytes, err);
+    *npy = (ai_npy){.memory = memory};
+    ai_status status = parse(npy, bytes, err);
     if (status != AI_OK)
         ai_npy_free(npy);
     return status;
+}
+
+ai_status ai_npy_read(ai_npy *npy, const char *path, ai_error *err)
+{
+    void *memory;
+    size_t bytes;
+    ai_status status = ai_cli_read(&memory, &bytes, path, (size_t)1 << MAX_FILE_BITS, err);
+    return status == AI_OK ? ai_npy_parse(npy, memory, bytes, err) : status;
 }
 
 void ai_npy_free(ai_npy *npy)

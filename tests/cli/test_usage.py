@@ -59,7 +59,6 @@ WRONG = [
     (["convert", "a.onnx", "-o", "b", "--shape", "x=1x"], "--shape is 'x=1x'"),
     (["convert", "a.onnx", "-o", "b", "--shape", "=1x2"], "--shape is '=1x2'"),
     (["convert", "a.onnx", "-o", "b", "--shape", "x=1x2x3x4x5x6x7x8x9"], "--shape is"),
-    (["run", "a", "--output-dir", "d"], "--input NAME=F.npy is missing"),
     (["run", "a", "--input", "x=f"], "--output-dir DIR is missing"),
     (["classify"], "IMAGE... is missing"),
     (["classify", "a", "--top", "-1"], "--top is '-1'"),
