@@ -246,8 +246,8 @@ static ai_status find_header(const unsigned char *file, size_t bytes, size_t *st
 
 static ai_status parse(ai_npy *npy, size_t bytes, ai_error *err)
 {
-    size_t start;
-    size_t length;
+    size_t start = 0;
+    size_t length = 0;
     bool is_fortran = false;
     ai_status status = find_header(npy->memory, bytes, &start, &length, err);
     if (status == AI_OK)
