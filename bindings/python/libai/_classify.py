@@ -7,8 +7,8 @@ import ctypes
 import os
 import threading
 from ctypes import c_uint32, c_void_p
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from . import _library as lib
 from ._model import Model
@@ -16,7 +16,8 @@ from ._model import Model
 Image = str | os.PathLike[str] | bytes
 
 
-class Class(NamedTuple):
+@dataclass(frozen=True)
+class Class:
     rank: int
     label: str
     score: float

@@ -214,9 +214,9 @@ def cpu_mask(levels: int | str | None) -> int:
     if isinstance(levels, int):
         return levels
     if levels is None:
-        mask = c_uint32()
-        check(task().ai_task_cpu, ctypes.byref(mask))
-        return mask.value
+        allowed = c_uint32()
+        check(task().ai_task_cpu, ctypes.byref(allowed))
+        return allowed.value
     mask = 0
     for name, bit in _levels():
         mask |= bit

@@ -180,7 +180,8 @@ class Model:
     def __call__(self, x: npt.ArrayLike | Mapping[str, npt.ArrayLike]
                  ) -> npt.NDArray | dict[str, npt.NDArray]:
         by_name = isinstance(x, Mapping)
-        given = dict(x) if by_name else {self._only_input(): x}
+        given: dict[str, npt.ArrayLike] = (
+            dict(x) if isinstance(x, Mapping) else {self._only_input(): x})
         arrays = [self._input(tensor, given) for tensor in self.inputs]
         if given:
             raise ValueError(f"model '{self.name}' has no input '{next(iter(given))}'")
