@@ -102,6 +102,15 @@ def test_errors_carry_the_library_s_words(edges, tmp_path):
         libai.Model(edges, cpu="z80")
 
 
+def test_level_of_the_environment(edges, monkeypatch):
+    monkeypatch.setenv("AI_CPU", "z80")
+    with pytest.raises(libai.Error, match="z80"):
+        libai.Model(edges)
+    monkeypatch.setenv("AI_CPU", "ref")
+    with libai.Model(edges) as model:
+        assert {step.kernel.rsplit("_")[-1] for step in model.steps if step.kernel} == {"ref"}
+
+
 def test_damaged_weights_are_found(edges, tmp_path):
     data = bytearray(edges.read_bytes())
     data[-8] ^= 1

@@ -213,6 +213,8 @@ def cpu_mask(levels: int | str | None) -> int:
     """A mask for ai_options.cpu: None is what AI_CPU says, a name the levels up to that one."""
     if isinstance(levels, int):
         return levels
+    if levels is None and not os.environ.get("AI_CPU"):
+        return 0  # what ai_task_cpu says too, without loading the task layer for it
     if levels is None:
         allowed = c_uint32()
         check(task().ai_task_cpu, ctypes.byref(allowed))
