@@ -5,14 +5,16 @@
 
 #include "cli.h"
 
-/* Runs go on until both the least number and the least time are reached, and never beyond the most:
- * short enough for a script to start processes of several engines in turn. */
+/* Without --runs they go on until both the least number and the least time are reached, and never
+ * beyond the most: short enough for a script to start processes of several engines in turn. */
 enum { WARM_UP_RUNS = 3, MIN_RUNS = 11, MAX_RUNS = 2000 };
 #define MIN_NS (UINT64_C(1000000000))
 
 static const ai_cli_option options[] = {
     AI_CLI_OPTION_THREADS,
     AI_CLI_OPTION_SHAPE,
+    {"runs", 0, AI_CLI_COUNT, false, MAX_RUNS, "N",
+     "runs after those to warm up; else at least 11 and a second of them"},
     {"profile", 0, AI_CLI_FLAG, false, 0, NULL, "tells what each step of the plan took"},
     {"json", 0, AI_CLI_FLAG, false, 0, NULL, "prints one JSON object"},
 };
@@ -131,14 +133,15 @@ static int run_once(bench *b, uint64_t *ns)
     return status == AI_OK ? AI_CLI_OK : ai_cli_failed(b->path, &err);
 }
 
-static int run_all(bench *b)
+static int run_all(bench *b, uint32_t count)
 {
     uint64_t ns;
     int status = AI_CLI_OK;
     for (int i = 0; status == AI_CLI_OK && i < WARM_UP_RUNS; i++)
         status = run_once(b, &ns);
     uint64_t total = 0;
-    while (status == AI_CLI_OK && b->runs < MAX_RUNS && (b->runs < MIN_RUNS || total < MIN_NS)) {
+    while (status == AI_CLI_OK && b->runs < (count ? count : MAX_RUNS) &&
+           (count || b->runs < MIN_RUNS || total < MIN_NS)) {
         status = run_once(b, &b->ns[b->runs]);
         total += b->ns[b->runs++];
     }
@@ -281,7 +284,7 @@ static int run(const ai_cli_args *args)
     if (status == AI_CLI_OK)
         status = allocate(b);
     if (status == AI_CLI_OK)
-        status = run_all(b);
+        status = run_all(b, ai_cli_count(args, "runs", 0));
     if (status == AI_CLI_OK) {
         qsort(b->ns, b->runs, sizeof b->ns[0], by_value);
         if (!is_json)
