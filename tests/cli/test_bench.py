@@ -25,6 +25,11 @@ def test_profile(ai, edges):
     assert "####" in text and "Conv" in text and "median" in text
 
 
+def test_number_of_runs(ai, edges):
+    assert json.loads(ai("bench", edges, "--json", "--runs", 1).out)["runs"] == 1
+    assert json.loads(ai("bench", edges, "--json", "--runs", 100).out)["runs"] == 100
+
+
 def test_level_is_obeyed(ai, edges):
     row = json.loads(ai("bench", edges, "--json", env={"AI_CPU": "ref"}).out)
     assert row["cpu"] == "ref"

@@ -32,7 +32,7 @@ OPTIONS = {
     "verify": [],
     "run": ["--input", "--output-dir", "--shape", "--threads"],
     "classify": ["--model", "--top", "--json"],
-    "bench": ["--threads", "--shape", "--profile", "--json"],
+    "bench": ["--threads", "--shape", "--runs", "--profile", "--json"],
 }
 
 
