@@ -26,6 +26,7 @@ typedef struct work {
     ai_cli_bar bar;
     uint32_t image_count; /* of all operands */
     uint32_t done_count;
+    uint32_t answer_count;
     int status;
 } work;
 
@@ -109,7 +110,9 @@ static void classify_image(work *w, const char *path)
         status = ai_classify(w->classifier, data, bytes, w->classes, &count, NULL, &err);
     if (status == AI_OK)
         status = print_answer(w, path, count, ai_cli_now() - start, &err);
-    if (status != AI_OK)
+    if (status == AI_OK)
+        w->answer_count++;
+    else
         print_failure(w, path, &err);
     free(data);
     w->done_count++;
@@ -193,7 +196,7 @@ static int classify_with(const ai_cli_args *args, const char *model_path)
     if (status == AI_CLI_OK) {
         uint64_t open_ns = ai_cli_now() - start;
         status = classify_all(&w, args);
-        if (!w.is_json && w.done_count > 0)
+        if (!w.is_json && w.answer_count > 0)
             print_summary(m.model, open_ns);
     }
     ai_classifier_close(w.classifier);

@@ -134,6 +134,17 @@ def test_broken_images(ai, colours, tmp_path, make):
     assert done.err == f"ai: {path}: {answer['body']['error']}\n"
 
 
+@pytest.mark.parametrize("names, is_told", [
+    (["broken.png"], False), (["broken.png", "none.png"], False), (["broken.png", "a.png"], True)])
+def test_summary_needs_an_answer(ai, colours, tmp_path, names, is_told):
+    no_image(tmp_path / "broken.png")
+    paint(tmp_path / "a.png", "red")
+    status, out, _ = ai("classify", "--model", colours, *(tmp_path / name for name in names))
+    assert status == 1
+    assert ("peak memory" in out) == is_told
+    assert is_told or out == ""
+
+
 def test_missing_image_and_empty_folder(ai, colours, tmp_path):
     none = tmp_path / "none.jpg"
     ai("classify", "--model", colours, none).failed(none, "No such file")
