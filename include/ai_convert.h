@@ -50,9 +50,10 @@ typedef struct ai_convert_options {
 AI_API ai_status ai_convert_file(const char *in_path, const char *out_path,
                                  const ai_convert_options *options, ai_error *err);
 
-/* Runs the file's self-test at the levels of `cpu` (0: all of ai_cpu() but back ends) with `threads`
- * threads (0: the default) and compares the outputs with the stored ones to the bit. AI_E_FORMAT:
- * the file has no self-test; AI_E_INTERNAL: an output differs, the message says which and where. */
+/* Runs the file's self-test at each level of `cpu` (0: all of ai_cpu() but back ends), one by one
+ * from the weakest, each with the levels below it allowed, with `threads` threads (0: the default),
+ * and compares the outputs with the stored ones to the bit. AI_E_FORMAT: the file has no self-test;
+ * AI_E_INTERNAL: an output differs, the message says which, where and at which level. */
 AI_API ai_status ai_self_test(const ai_model *model, uint32_t cpu, uint32_t threads, ai_error *err);
 
 #ifdef __cplusplus

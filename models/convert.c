@@ -233,7 +233,7 @@ static ai_status make_self_test(job *j, ai_error *err)
 
 /* ---- The file ---- */
 
-/* What the reader will do: open, compare every checksum, run at every level. ref ran already. */
+/* What the reader will do: open, compare every checksum, run at each level. ref ran already. */
 static ai_status check_temporary(const job *j, ai_error *err)
 {
     ai_model *model = NULL;

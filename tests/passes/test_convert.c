@@ -286,6 +286,32 @@ START_TEST(self_test_levels)
 }
 END_TEST
 
+/* Each level of a mask is run, the weakest first: one call is as good as a call for each. */
+START_TEST(self_test_runs_each_level)
+{
+    uint32_t masks[32];
+    uint32_t all = ai_cpu() & (AI_CPU_OPENBLAS - 1u);
+    uint32_t seen = 0;
+    uint32_t count = ai_seeded_levels(0, masks);
+    void *file = NULL;
+    ai_model *model = model_with("{\"seed\":1,\"sha256\":\"" ZEROS "\"}", &file);
+    for (uint32_t i = 0; i < count; i++) {
+        char wanted[64];
+        uint32_t level = masks[i] & ~seen;
+        ck_assert_msg(level != 0 && (level & (level - 1)) == 0, "mask %u: 0x%x", i, masks[i]);
+        seen |= level;
+        ck_assert_uint_eq(masks[i], seen);
+        snprintf(wanted, sizeof wanted, "same at levels %s and ref", ai_seeded_level_name(level));
+        uint32_t stronger = all & ~(level - 1);
+        ck_assert_int_eq(ai_self_test(model, stronger, 1, &err), AI_E_INTERNAL);
+        ck_assert_msg(strstr(err.message, wanted) != NULL, "%s", err.message);
+    }
+    ck_assert_uint_eq(seen, all);
+    ai_model_close(model);
+    free(file);
+}
+END_TEST
+
 START_TEST(strings_are_json)
 {
     ai_text text = {0};
@@ -336,6 +362,7 @@ Suite *convert_suite(void)
     TCase *memory = tcase_create("memory");
     tcase_add_loop_test(memory, damaged_self_tests, 0, 8);
     tcase_add_test(memory, self_test_levels);
+    tcase_add_test(memory, self_test_runs_each_level);
     tcase_add_test(memory, strings_are_json);
     tcase_add_test(memory, weights_in_order_of_use);
     suite_add_tcase(suite, memory);
