@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What this machine runs: CPUID and the registers that the operating system saves on x86, the
- * auxiliary vector on Arm. */
+ * What this machine runs (CPUID and the registers that the operating system saves on x86, the
+ * auxiliary vector on Arm), as far as this build has kernels for it. */
 #include "ai.h"
 #include "kernels.h"
 
@@ -18,7 +18,7 @@ static uint64_t saved_registers(void)
     return (uint64_t)high << 32 | low;
 }
 
-uint32_t ai_cpu_detect(void)
+static uint32_t machine_levels(void)
 {
     const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28, f16c = 1u << 29;
     const uint32_t avx2 = 1u << 5;
@@ -42,7 +42,7 @@ uint32_t ai_cpu_detect(void)
 
 #include <sys/auxv.h>
 
-uint32_t ai_cpu_detect(void)
+static uint32_t machine_levels(void)
 {
     const unsigned long asimd = 1ul << 1, asimd_dotprod = 1ul << 20; /* <asm/hwcap.h> */
     const unsigned long have = getauxval(AT_HWCAP);
@@ -56,16 +56,24 @@ uint32_t ai_cpu_detect(void)
 
 #elif defined(__aarch64__)
 
-uint32_t ai_cpu_detect(void)
+static uint32_t machine_levels(void)
 {
     return AI_CPU_REF | AI_CPU_NEON; /* part of every 64-bit Arm */
 }
 
 #else
 
-uint32_t ai_cpu_detect(void)
+static uint32_t machine_levels(void)
 {
     return AI_CPU_REF;
 }
 
 #endif
+
+uint32_t ai_cpu_detect(void)
+{
+    uint32_t built = AI_CPU_REF;
+    for (uint32_t i = 0; i < ai_kernel_count; i++)
+        built |= ai_kernels[i].cpu;
+    return machine_levels() & built;
+}

@@ -426,13 +426,36 @@ V_OP(vi, vi, i_and, a &b)
 V_OP(vi, vi, i_or, a | b)
 V_OP(vi, vi, i_xor, a ^ b)
 
-AI_INLINE vf v_fma(vf a, vf b, vf c)
+/* a * b + c rounded once. Where the processor has no such instruction libm's fmaf is slow, and musl's
+ * rounds some denormals twice. Here the product is exact in double and the sum is rounded to odd, so
+ * that rounding it once more gives what rounding once would (Boldo and Melquiond, 2008). */
+AI_INLINE float fma_once(float a, float b, float c)
 {
+#if defined(__FP_FAST_FMAF) || defined(__FMA__) || defined(__aarch64__)
     return fmaf(a, b, c);
+#else
+    const double product = (double)a * (double)b;
+    const double addend = (double)c;
+    double sum = product + addend;
+    const double part = sum - product;
+    const double rest = (product - (sum - part)) + (addend - part);
+    uint64_t bits;
+    memcpy(&bits, &sum, sizeof bits);
+    const uint64_t is_inexact = (rest < 0.0) | (rest > 0.0); /* not of NaN, which infinities give */
+    const uint64_t toward = (rest > 0.0) == (sum > 0.0) ? 1 : (uint64_t)-1;
+    bits += toward & -(is_inexact & ~bits & 1);
+    memcpy(&sum, &bits, sizeof sum);
+    return (float)sum;
+#endif
+}
+/* One copy for all polynomials: loops over a sum take fma_once. */
+static __attribute__((noinline, unused)) vf v_fma(vf a, vf b, vf c)
+{
+    return fma_once(a, b, c);
 }
 AI_INLINE vf v_fnma(vf a, vf b, vf c)
 {
-    return fmaf(-a, b, c);
+    return v_fma(-a, b, c);
 }
 AI_INLINE vf v_sqrt(vf a)
 {

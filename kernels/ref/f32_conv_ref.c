@@ -2,6 +2,7 @@
  * Convolution in plain C: what every level's must equal to the bit. */
 #include "kernels.h"
 #include "ref.h"
+#include "simd.h"
 
 /* Stores 16 sums at one output pixel. */
 static void epilogue(const ai_conv_args *a, int32_t panel, int32_t row, int32_t col,
@@ -26,7 +27,7 @@ static void start(const ai_conv_args *a, int32_t panel, float sum[16])
 static void add(float x, const float **w, float sum[16])
 {
     for (int o = 0; o < 16; o++)
-        sum[o] = fmaf(x, (*w)[o], sum[o]);
+        sum[o] = fma_once(x, (*w)[o], sum[o]);
     *w += 16;
 }
 
@@ -89,9 +90,9 @@ void ai_f32_conv_depthwise_ref(const void *args)
                 for (int32_t y = 0; y < a->kh; y++)
                     for (int32_t x = 0; x < a->kw; x++, w += 16)
                         for (int o = 0; o < 16; o++)
-                            sum[o] = fmaf(in[(int64_t)y * a->dilation_h * a->in_row +
-                                             (int64_t)x * a->dilation_w * 16 + o],
-                                          w[o], sum[o]);
+                            sum[o] = fma_once(in[(int64_t)y * a->dilation_h * a->in_row +
+                                                 (int64_t)x * a->dilation_w * 16 + o],
+                                              w[o], sum[o]);
                 epilogue(a, panel, row, col, sum);
             }
 }
@@ -102,7 +103,7 @@ void ai_f32_conv_plain_ref(const void *args)
     for (int64_t x = 0; x < a->columns; x++) {
         float sum = a->bias;
         for (int64_t t = 0; t < a->tap_count; t++)
-            sum = fmaf(a->in[a->taps[t] + x * a->stride], a->weights[t], sum);
+            sum = fma_once(a->in[a->taps[t] + x * a->stride], a->weights[t], sum);
         a->out[x] = clamp(a->residual ? sum + a->residual[x] : sum, a->lo, a->hi);
     }
 }

@@ -2,6 +2,7 @@
  * Matrix product in plain C: rows times panels of 16 columns. */
 #include "kernels.h"
 #include "ref.h"
+#include "simd.h"
 
 void ai_f32_gemm_ref(const void *args)
 {
@@ -12,7 +13,7 @@ void ai_f32_gemm_ref(const void *args)
             const float *b = g->b + n / 16 * g->panel + n % 16;
             float sum = g->bias ? g->bias[m * g->bias_row + n] : 0.0f;
             for (int64_t k = 0; k < g->k; k++)
-                sum = fmaf(g->a[m * g->a_row + k], b[k * 16], sum);
+                sum = fma_once(g->a[m * g->a_row + k], b[k * 16], sum);
             g->out[m * g->out_row + n] = clamp(sum, g->lo, g->hi);
         }
 }

@@ -36,7 +36,7 @@ void ai_f32_reduce_sum_square_ref(const void *args)
     float lane[16] = {0};
     for (int64_t i = 0; i < a->count; i++) {
         const float d = a->in[i] - a->offset;
-        lane[i % 16] = fmaf(d, d, lane[i % 16]);
+        lane[i % 16] = fma_once(d, d, lane[i % 16]);
     }
     *a->result = tree_sum(lane);
 }

@@ -163,11 +163,38 @@ static void gemm_gives_20_24_44_52(const ai_kernel *k)
                       (double)out[i], (double)want[i]);
 }
 
+/* The product is just below half of the last denormal place: a sum rounded twice goes up. */
+static void denormal_is_rounded_once(const ai_kernel *k)
+{
+    const float in = 0x1.000024p-75f, weight = 0x1.ffffb8p-76f, bias = 0x1.300f48p-128f;
+    const int64_t tap = 0;
+    float out;
+    const ai_conv_plain_args a = {.in = &in,
+                                  .taps = &tap,
+                                  .weights = &weight,
+                                  .tap_count = 1,
+                                  .stride = 1,
+                                  .bias = bias,
+                                  .out = &out,
+                                  .columns = 1,
+                                  .lo = -INFINITY,
+                                  .hi = INFINITY};
+    k->fn(&a);
+    ck_assert_msg(out == bias, "%s: %a * %a + %a is %a, needs the last of them", k->name,
+                  (double)in, (double)weight, (double)bias, (double)out);
+}
+
 START_TEST(test_conv)
 {
     each_row(AI_K_CONV, conv_gives_minus_8);
     each_row(AI_K_CONV_STEM, stem_gives_minus_8);
     each_row(AI_K_CONV_PLAIN, plain_gives_minus_8);
+}
+END_TEST
+
+START_TEST(test_fma)
+{
+    each_row(AI_K_CONV_PLAIN, denormal_is_rounded_once);
 }
 END_TEST
 
@@ -188,6 +215,7 @@ Suite *suite_known(void)
     Suite *suite = suite_create("known values");
     TCase *c = tcase_create("known values");
     tcase_add_test(c, test_conv);
+    tcase_add_test(c, test_fma);
     tcase_add_test(c, test_max_pool);
     tcase_add_test(c, test_gemm);
     suite_add_tcase(suite, c);

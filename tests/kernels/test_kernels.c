@@ -83,6 +83,11 @@ START_TEST(test_table)
     ck_assert_msg(ai_cpu_detect() & AI_CPU_REF, "ref is a level of every machine");
     ck_assert_msg(!ai_kernel_find(AI_K_COUNT, AI_F32, AI_F32, AI_LAYOUT_PLAIN, UINT32_MAX),
                   "no row has an operation that does not exist");
+    uint32_t built = 0;
+    for (uint32_t i = 0; i < ai_kernel_count; i++)
+        built |= ai_kernels[i].cpu;
+    ck_assert_msg(!(ai_cpu_detect() & ~built), "levels 0x%x are offered, but no row is theirs",
+                  (unsigned)(ai_cpu_detect() & ~built));
     const ai_kernel *k = ai_kernel_find(AI_K_CONV, AI_F32, AI_F32, AI_LAYOUT_CONV16, UINT32_MAX);
     ck_assert_msg(k && (k == &ai_kernels[ai_kernel_count - 1] || k->cpu != AI_CPU_REF ||
                         ai_cpu_detect() == AI_CPU_REF),
