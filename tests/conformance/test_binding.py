@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 
 import numpy as np
@@ -102,6 +103,53 @@ def test_errors_carry_the_library_s_words(edges, tmp_path):
         libai.Model(edges, cpu="z80")
 
 
+BIG = 2**64 + 3  # what a field of 64 bits would take for 3
+
+
+@pytest.mark.parametrize("options, kind, words", [
+    ({"shapes": {"x": (1, BIG)}}, ValueError,
+     f"shapes: dimension 1 of 'x' is {BIG}, 0 to 9223372036854775807 is needed"),
+    ({"shapes": {"x": (-1,)}}, ValueError, "shapes: dimension 0 of 'x' is -1, 0 to"),
+    ({"shapes": {"x": (1.5,)}}, TypeError, "dimension 0 of 'x' is float, an integer is needed"),
+    ({"shapes": {"x": "abc"}}, TypeError, "shapes: 'x' is str, integers are needed"),
+    ({"shapes": {"x": 5}}, TypeError, "shapes: 'x' is int, integers are needed"),
+    ({"shapes": {"x": (1,) * 9}}, ValueError, "'x' has 9 dimensions, at most 8 are supported"),
+    ({"shapes": {3: (1,)}}, TypeError, "shapes: a name is int, a string is needed"),
+    ({"outputs": "y"}, TypeError, "outputs is one string, a list of names is needed"),
+    ({"outputs": [3]}, TypeError, "outputs: a name is int, a string is needed"),
+    ({"labels": ["a", 3]}, TypeError, "labels: entry 1 is int, a string is needed"),
+    ({"image": 3}, TypeError, "image is int, a string is needed"),
+    ({"resources": {"a": "b"}}, TypeError, "resources: 'a' is str, bytes are needed"),
+    ({"name": "a\0b"}, ValueError, "name has a zero character, a string without one is needed"),
+    ({"name": "a\ud800"}, ValueError, "name has half a character at 1"),
+    ({"licence": b"MIT"}, TypeError, "licence is bytes, a string is needed"),
+    ({"target": "zz\0.lai"}, ValueError, "target has a zero character, a path without one"),
+    ({"source": None}, TypeError, "source is NoneType, a path is needed"),
+])
+def test_arguments_of_convert(edges, tmp_path, monkeypatch, options, kind, words):
+    """Refused before ctypes cuts them; nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    paths = {"source": edges.with_suffix(".onnx"), "target": "a.lai"}
+    with pytest.raises(kind, match=re.escape(words)):
+        libai.convert(**(paths | options))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("options, kind, words", [
+    ({"threads": -1}, ValueError, "threads is -1, 0 to 4294967295 is needed"),
+    ({"threads": 2**40}, ValueError, "threads is 1099511627776, 0 to"),
+    ({"threads": "a"}, TypeError, "threads is str, an integer is needed"),
+    ({"cpu": 2**32 + 1}, ValueError, "cpu is 4294967297, 0 to"),
+    ({"cpu": 1.5}, TypeError, "cpu is float, a mask or the name of a level is needed"),
+    ({"path": "a\0b"}, ValueError, "path has a zero character"),
+    ({"path": 3}, TypeError, "path is int, a path is needed"),
+])
+def test_arguments_of_a_model(edges, options, kind, words):
+    for open_it in libai.Model, libai.Classifier, libai.self_test:
+        with pytest.raises(kind, match=re.escape(words)):
+            open_it(**({"path": edges} | options))
+
+
 def test_level_of_the_environment(edges, monkeypatch):
     monkeypatch.setenv("AI_CPU", "z80")
     with pytest.raises(libai.Error, match="z80"):
@@ -174,3 +222,6 @@ def test_classify(tmp_path):
     assert rows[0].score == pytest.approx(np.exp(3) / np.exp([1, 2, 3]).sum(), rel=1e-5)
     with pytest.raises(libai.Error):
         libai.classify(b"no image", tmp_path / "c.lai")
+    for top in (0, 2**32 + 1):
+        with pytest.raises(ValueError, match=f"top is {top}, 1 to"):
+            libai.classify(tmp_path / "a.png", tmp_path / "c.lai", top=top)

@@ -13,6 +13,8 @@ from pathlib import Path
 from . import _library as lib
 from ._model import Model
 
+MAX_TOP = 65536  # as --top of the command: the rows are allocated before the call
+
 Image = str | os.PathLike[str] | bytes
 
 
@@ -33,11 +35,12 @@ class Classifier:
         self._lock = threading.Lock()
         self._model = Model(path, threads=threads, cpu=cpu)
         options = lib.sized(lib.Options)
-        options.cpu, options.threads = self._model._cpu, threads
+        options.cpu, options.threads = self._model._cpu, self._model._threads
         lib.check(lib.task().ai_classifier_open, ctypes.byref(self._handle), self._model._handle,
                   ctypes.byref(options))
 
     def __call__(self, image: Image, top: int = 5) -> list[Class]:
+        top = lib.integer(top, "top", 1, MAX_TOP)
         data = image if isinstance(image, bytes) else Path(image).read_bytes()
         rows = (lib.RawClass * top)()
         count = c_uint32(top)

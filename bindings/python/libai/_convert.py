@@ -17,9 +17,9 @@ Progress = Callable[[str, int, int], None]
 
 def recipe(spec: str | Mapping) -> bytes:
     """An image recipe as checked JSON in its full form; spec is a preset, JSON, or a dict."""
-    text = spec if isinstance(spec, str) else json.dumps(spec)
+    text = json.dumps(spec) if isinstance(spec, Mapping) else spec
     out = c_void_p()
-    lib.check(lib.task().ai_task_recipe, text.encode(), ctypes.byref(out))
+    lib.check(lib.task().ai_task_recipe, lib.text_bytes(text, "image"), ctypes.byref(out))
     try:
         return ctypes.string_at(out)
     finally:
@@ -30,6 +30,8 @@ def _labels(labels: str | os.PathLike[str] | Iterable[str]) -> bytes:
     if isinstance(labels, (str, os.PathLike)):
         return Path(labels).read_bytes()
     rows = list(labels)
+    for i, row in enumerate(rows):
+        lib.text_bytes(row, f"labels: entry {i}")
     if any("\n" in row for row in rows):
         raise ValueError("a label has a line break in it")
     return "".join(f"{row}\n" for row in rows).encode()
@@ -38,17 +40,26 @@ def _labels(labels: str | os.PathLike[str] | Iterable[str]) -> bytes:
 def _named_shapes(shapes: Mapping[str, Sequence[int]]):
     rows = (lib.NamedShape * len(shapes))()
     for row, (name, dims) in zip(rows, shapes.items()):
+        row.name = lib.text_bytes(name, "shapes: a name")
+        if isinstance(dims, str) or not isinstance(dims, Iterable):
+            raise TypeError(f"shapes: '{name}' is {type(dims).__name__}, integers are needed")
+        dims = [lib.integer(dim, f"shapes: dimension {i} of '{name}'", 0, lib.INT64_MAX)
+                for i, dim in enumerate(dims)]
         if len(dims) > lib.MAX_RANK:
-            raise ValueError(f"shape of '{name}' has {len(dims)} dimensions, the limit is 8")
-        row.name, row.rank = name.encode(), len(dims)
-        row.dim[: len(dims)] = list(dims)
+            raise ValueError(f"shapes: '{name}' has {len(dims)} dimensions, "
+                             f"at most {lib.MAX_RANK} are supported")
+        row.rank = len(dims)
+        row.dim[: len(dims)] = dims
     return rows
 
 
 def _named_data(resources: Mapping[str, bytes]):
     rows = (lib.NamedData * len(resources))()
     for row, (name, data) in zip(rows, resources.items()):
-        row.name, row.bytes = name.encode(), len(data)
+        row.name = lib.text_bytes(name, "resources: a name")
+        if not isinstance(data, bytes):
+            raise TypeError(f"resources: '{name}' is {type(data).__name__}, bytes are needed")
+        row.bytes = len(data)
         row.data = ctypes.cast(c_char_p(data), c_void_p)
     return rows
 
@@ -65,6 +76,9 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
     file of them or the labels themselves. image: a preset ("imagenet", "lite", "keras") or a
     recipe. progress: called with part, done, total.
     """
+    paths = lib.path_bytes(source, "source"), lib.path_bytes(target, "target")
+    if isinstance(outputs, str):
+        raise TypeError("outputs is one string, a list of names is needed")
     data = dict(resources or {})
     if labels is not None:
         data["labels"] = _labels(labels)
@@ -82,16 +96,16 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
 
     options = lib.sized(lib.ConvertOptions)
     options.shapes, options.shape_count = _named_shapes(shapes or {}), len(shapes or {})
-    options.outputs = (c_char_p * len(outputs))(*(text.encode() for text in outputs))
+    options.outputs = (c_char_p * len(outputs))(
+        *(lib.text_bytes(text, "outputs: a name") for text in outputs))
     options.output_count = len(outputs)
     options.resources, options.resource_count = _named_data(data), len(data)
-    options.name = name.encode() if name else None
-    options.licence = licence.encode() if licence else None
+    options.name = None if name is None else lib.text_bytes(name, "name")
+    options.licence = None if licence is None else lib.text_bytes(licence, "licence")
     if progress:
         options.progress = report
     try:
-        lib.check(lib.converter().ai_convert_file, lib.encode(source), lib.encode(target),
-                  ctypes.byref(options))
+        lib.check(lib.converter().ai_convert_file, *paths, ctypes.byref(options))
     except lib.Error:
         if raised:
             raise raised[0] from None
@@ -100,7 +114,7 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
 
 def _with_model(path: str | os.PathLike[str], use: Callable[[c_void_p], None]) -> None:
     handle = c_void_p()
-    lib.check(lib.core().ai_model_open, ctypes.byref(handle), lib.encode(path))
+    lib.check(lib.core().ai_model_open, ctypes.byref(handle), lib.path_bytes(path, "path"))
     try:
         use(handle)
     finally:
@@ -115,5 +129,5 @@ def verify(path: str | os.PathLike[str]) -> None:
 def self_test(path: str | os.PathLike[str], *, cpu: int | str | None = None,
               threads: int = 0) -> None:
     """Runs the file's self-test and compares the outputs to the bit."""
-    mask = lib.cpu_mask(cpu)
-    _with_model(path, lambda model: lib.check(lib.converter().ai_self_test, model, mask, threads))
+    mask, count = lib.cpu_mask(cpu), lib.thread_count(threads)
+    _with_model(path, lambda model: lib.check(lib.converter().ai_self_test, model, mask, count))

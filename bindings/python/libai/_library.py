@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 from collections.abc import Iterator
 from ctypes import POINTER, c_char, c_char_p, c_float, c_int32, c_int64, c_size_t, c_uint8
 from ctypes import c_uint32, c_uint64, c_void_p
 from functools import cache
 from pathlib import Path
+from typing import SupportsIndex
 
 MAX_RANK = 8
+UINT32_MAX = 0xFFFFFFFF
+INT64_MAX = 0x7FFFFFFFFFFFFFFF
 NO_STEP = 0xFFFFFFFF
 NO_OFFSET = 0xFFFFFFFFFFFFFFFF
 ABI = 0
@@ -205,16 +209,55 @@ def check(function, *arguments) -> None:
         raise Error(raw)
 
 
-def encode(path: str | os.PathLike[str]) -> bytes:
-    return os.fsencode(path)
+# What goes through ctypes is checked first: it would cut a string at a zero byte, and a number to the
+# width of its field, without a word.
+
+
+def _without_zero(data: bytes, argument: str, needed: str) -> bytes:
+    if b"\0" in data:
+        raise ValueError(f"{argument} has a zero character, {needed} without one is needed")
+    return data
+
+
+def path_bytes(path: str | os.PathLike[str], argument: str) -> bytes:
+    try:
+        return _without_zero(os.fsencode(path), argument, "a path")
+    except TypeError:
+        raise TypeError(f"{argument} is {type(path).__name__}, a path is needed") from None
+
+
+def text_bytes(text: str, argument: str) -> bytes:
+    if not isinstance(text, str):
+        raise TypeError(f"{argument} is {type(text).__name__}, a string is needed")
+    try:
+        return _without_zero(text.encode(), argument, "a string")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{argument} has half a character at {error.start}, "
+                         "text that UTF-8 can hold is needed") from None
+
+
+def integer(number: SupportsIndex, argument: str, least: int, most: int) -> int:
+    try:
+        value = operator.index(number)
+    except TypeError:
+        raise TypeError(f"{argument} is {type(number).__name__}, an integer is needed") from None
+    if not least <= value <= most:
+        raise ValueError(f"{argument} is {value}, {least} to {most} is needed")
+    return value
+
+
+def thread_count(threads: SupportsIndex) -> int:
+    return integer(threads, "threads", 0, UINT32_MAX)
 
 
 def cpu_mask(levels: int | str | None) -> int:
     """A mask for ai_options.cpu: None is what AI_CPU says, a name the levels up to that one."""
     if isinstance(levels, int):
-        return levels
+        return integer(levels, "cpu", 0, UINT32_MAX)
     if levels is None and not os.environ.get("AI_CPU"):
         return 0  # what ai_task_cpu says too, without loading the task layer for it
+    if levels is not None and not isinstance(levels, str):
+        raise TypeError(f"cpu is {type(levels).__name__}, a mask or the name of a level is needed")
     if levels is None:
         allowed = c_uint32()
         check(task().ai_task_cpu, ctypes.byref(allowed))

@@ -125,9 +125,10 @@ class Model:
         self._shapes: dict[int, tuple[int, ...]] = {}
         self._lock = threading.Lock()
         self._cpu = lib.cpu_mask(cpu)
-        self._threads = threads
+        self._threads = lib.thread_count(threads)
         self._profile = profile
-        lib.check(lib.core().ai_model_open, ctypes.byref(self._handle), lib.encode(path))
+        lib.check(lib.core().ai_model_open, ctypes.byref(self._handle),
+                  lib.path_bytes(path, "path"))
         about = lib.sized(lib.ModelInfo)
         lib.core().ai_model_describe(self._handle, ctypes.byref(about))
         self._resource_count = about.resource_count
