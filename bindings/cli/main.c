@@ -22,7 +22,7 @@ static void print_overview(FILE *stream)
         fprintf(stream, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
     fprintf(stream,
             "\n`ai COMMAND --help` tells more about one of them. AI_CPU limits the CPU levels\n"
-            "that are used: ref, avx2, avx512, vnni, neon or dotprod.\n");
+            "that are used: ref, avx2, avx512 or neon.\n");
 }
 
 static const ai_cli_command *find_command(const char *name)

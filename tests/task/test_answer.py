@@ -88,6 +88,16 @@ def test_cpu_levels():
     assert task.lib.ai_task_cpu_name(3) is None
 
 
+@pytest.mark.parametrize("name", ["vnni", "dotprod"])
+def test_level_without_kernels(name):
+    """The CPU may have it: this build has no kernel of it, so it is not offered."""
+    with pytest.raises(task.Failure) as failure:
+        cpu(name)
+    assert failure.value.code == task.E_UNSUPPORTED
+    assert str(failure.value).startswith(f"AI_CPU is '{name}', this machine and build have ref")
+    assert name not in str(failure.value).partition("have")[2]
+
+
 @pytest.mark.parametrize("name", ["AVX2", "sse", "avx2 ", "openblas"])
 def test_unknown_cpu_level(name):
     with pytest.raises(task.Failure) as failure:
