@@ -30,8 +30,7 @@ UNIT = 2.0**-24
 
 @pytest.fixture(params=NAMES)
 def name(request) -> str:
-    if not (CACHE / f"{request.param}.onnx").exists():
-        pytest.skip(f"models/zoo/fetch {request.param} gets it")
+    assert (CACHE / f"{request.param}.onnx").exists(), f"models/zoo/fetch {request.param} gets it"
     return request.param
 
 
@@ -42,11 +41,11 @@ def network(name: str) -> onnx.ModelProto:
 
 @cache
 def photographs() -> dict[str, Image.Image]:
-    """Those of the tree and of the zoo's cache, and parts of the first, mirrored ones too."""
-    paths = [*sorted((SOURCE / "tests" / "data").glob("*.png")),
-             *sorted((CACHE / "photos").glob("*.*"))]
+    """Those of the zoo's cache, and parts of one, mirrored ones too."""
+    paths = sorted(path for path in (CACHE / "photos").glob("*.*") if path.suffix != ".new")
+    assert len(paths) >= 4, "models/zoo/fetch photos gets them"
     photos = {path.name: Image.open(path).convert("RGB") for path in paths}
-    first = photos[paths[0].name]
+    first = photos["chelsea.png"]
     width, height = first.size
     for i, (x, y) in enumerate([(0, 0), (width // 4, height // 4), (width // 2, height // 3)]):
         part = first.crop((x, y, x + width // 2, y + height // 2))
@@ -103,7 +102,7 @@ def best(logits: np.ndarray) -> list[int]:
 
 
 def test_same_top_5(name):
-    assert len(answers(name)) >= 7
+    assert len(answers(name)) >= 10
     for title, (_, ours, theirs) in answers(name).items():
         assert best(ours) == best(theirs), title
 

@@ -42,8 +42,8 @@ def test_layout(prefix):
 
 
 def test_shipped_model(prefix):
-    if not (BUILD / "models/zoo/efficientnet-lite0.lai").exists():
-        pytest.skip("models/zoo/fetch efficientnet-lite0 gets it")
+    assert (BUILD / "models/zoo/efficientnet-lite0.lai").exists(), (
+        "models/zoo/fetch efficientnet-lite0 gets it")
     answer = json.loads(run(prefix / "bin/ai", "classify", "--json", PHOTO))
     assert answer["body"][0]["index"] in (281, 282, 285)
     link = prefix.parent / "elsewhere"
