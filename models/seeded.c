@@ -2,7 +2,6 @@
  * One run of a model on inputs drawn from a seed, as docs/format.md lays it down. */
 #include "seeded.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,11 +66,11 @@ static void fill_small(ai_type type, void *data, int64_t count, uint64_t *state)
     }
 }
 
-/* Integers are 0 or 1, so that they may be indices. */
-static void fill_integers(size_t size, void *data, int64_t count, uint64_t *state)
+/* Integers are 0 or 1, so that they may be indices; or all 0. */
+static void fill_integers(size_t size, void *data, int64_t count, uint64_t mask, uint64_t *state)
 {
     for (int64_t i = 0; i < count; i++) {
-        uint64_t bit = ai_seeded_draw(state) & 1;
+        uint64_t bit = ai_seeded_draw(state) & mask;
         if (size == 1)
             ((uint8_t *)data)[i] = (uint8_t)bit;
         else if (size == 2)
@@ -83,7 +82,7 @@ static void fill_integers(size_t size, void *data, int64_t count, uint64_t *stat
     }
 }
 
-static void fill(const ai_tensor_info *info, void *data, uint64_t *state)
+static void fill(const ai_tensor_info *info, void *data, uint64_t mask, uint64_t *state)
 {
     size_t size = ai_type_bytes(info->type);
     int64_t count = (int64_t)(info->bytes / size);
@@ -92,7 +91,7 @@ static void fill(const ai_tensor_info *info, void *data, uint64_t *state)
     if (is_real)
         fill_small(info->type, data, count, state);
     else
-        fill_integers(size, data, count, state);
+        fill_integers(size, data, count, mask, state);
 }
 
 enum { BUFFER_ALIGN = 64 };
@@ -120,14 +119,15 @@ static ai_status total_bytes(const ai_seeded *run, uint64_t *total)
     return status;
 }
 
-static void bind(ai_seeded *run, uint64_t seed)
+static void bind(ai_seeded *run, ai_seeded_rule rule)
 {
     char *at = run->memory;
-    uint64_t state = seed;
+    uint64_t state = rule.seed;
+    uint64_t mask = rule.has_zero_integers ? 0 : 1;
     for (uint32_t i = 0; i < run->input_count; i++) {
         ai_tensor_info info = AI_TENSOR_INFO_INIT;
         ai_session_input(run->session, i, &info);
-        fill(&info, at, &state);
+        fill(&info, at, mask, &state);
         run->inputs[i] = (ai_view){at, info.bytes};
         at += aligned(info.bytes);
     }
@@ -157,7 +157,7 @@ static ai_status allocate(ai_seeded *run, ai_error *err)
 }
 
 ai_status ai_seeded_open(ai_seeded *run, const ai_model *model, const ai_options *options,
-                         uint64_t seed, ai_error *err)
+                         ai_seeded_rule rule, ai_error *err)
 {
     ai_model_info info = AI_MODEL_INFO_INIT;
     ai_status status = ai_model_describe(model, &info);
@@ -171,7 +171,7 @@ ai_status ai_seeded_open(ai_seeded *run, const ai_model *model, const ai_options
         ai_seeded_close(run);
         return status;
     }
-    bind(run, seed);
+    bind(run, rule);
     return AI_OK;
 }
 

@@ -2,7 +2,8 @@
  * The self-test of a file: what the reference computed for a seed, compared to the bit.
  *
  * The resource "self-test" is JSON:
- * {"seed":1,"outputs":[{"name":"prob","sha256":"<64 digits>"}, ...]}, outputs in the model's order.
+ * {"seed":1,"outputs":[{"name":"prob","sha256":"<64 digits>"}, ...]}, outputs in the model's order;
+ * with "integers":0 before the outputs where integer inputs are 0.
  */
 #include "ai_convert.h"
 
@@ -17,45 +18,69 @@
 
 enum { DIGEST_BYTES = 32 };
 
-ai_status ai_self_test_make(const ai_model *model, uint64_t seed, const ai_call *call, char **json,
-                            ai_error *err)
+static ai_status make(const ai_model *model, ai_seeded_rule rule, const ai_call *call, ai_text *text,
+                      ai_error *err)
 {
     ai_options options = AI_OPTIONS_INIT;
     ai_seeded run;
     options.cpu = AI_CPU_REF;
     options.threads = 1;
-    ai_status status = ai_seeded_open(&run, model, &options, seed, err);
+    ai_status status = ai_seeded_open(&run, model, &options, rule, err);
     if (status != AI_OK)
         return status;
     status = ai_seeded_infer(&run, call, err);
-    ai_text text = {0};
-    ai_text_add(&text, "{\"seed\":%llu,\"outputs\":[", (unsigned long long)seed);
+    ai_text_add(text, "{\"seed\":%llu,%s\"outputs\":[", (unsigned long long)rule.seed,
+                rule.has_zero_integers ? "\"integers\":0," : "");
     for (uint32_t i = 0; i < run.output_count && status == AI_OK; i++) {
         ai_tensor_info info = AI_TENSOR_INFO_INIT;
         uint8_t digest[DIGEST_BYTES];
         ai_model_output(model, i, &info);
         ai_sha256_of(run.outputs[i].data, run.outputs[i].bytes, digest);
-        ai_text_add(&text, "%s{\"name\":", i > 0 ? "," : "");
-        ai_text_quote(&text, info.name);
-        ai_text_add(&text, ",\"sha256\":\"");
-        ai_text_hex(&text, digest, sizeof digest);
-        ai_text_add(&text, "\"}");
+        ai_text_add(text, "%s{\"name\":", i > 0 ? "," : "");
+        ai_text_quote(text, info.name);
+        ai_text_add(text, ",\"sha256\":\"");
+        ai_text_hex(text, digest, sizeof digest);
+        ai_text_add(text, "\"}");
     }
-    ai_text_add(&text, "]}\n");
+    ai_text_add(text, "]}\n");
     ai_seeded_close(&run);
-    if (status == AI_OK && text.is_exhausted)
+    if (status == AI_OK && text->is_exhausted)
         status = ai_fail(err, AI_E_MEMORY, "no memory for the self-test");
-    if (status == AI_OK)
-        *json = text.data;
-    else
+    return status;
+}
+
+ai_status ai_self_test_make(const ai_model *model, uint64_t seed, const ai_call *call, char **json,
+                            ai_error *err)
+{
+    ai_seeded_rule rule = {.seed = seed};
+    ai_text text = {0};
+    ai_error cause = {0};
+    ai_status status = make(model, rule, call, &text, &cause);
+    if (status == AI_E_VALUE) {
         free(text.data);
+        text = (ai_text){0};
+        rule.has_zero_integers = true;
+        status = make(model, rule, call, &text, &cause);
+    }
+    if (status == AI_OK) {
+        *json = text.data;
+        return AI_OK;
+    }
+    free(text.data);
+    if (status == AI_E_VALUE)
+        ai_fail(err, status, "no self-test can be made, with integer inputs drawn or 0: %.150s",
+                cause.message);
+    else
+        ai_fail(err, status, "%s", cause.message);
+    if (err != NULL)
+        err->step = cause.step;
     return status;
 }
 
 /* ---- Reading the resource: the file may hold anything. ---- */
 
 typedef struct expected {
-    uint64_t seed;
+    ai_seeded_rule rule;
     uint32_t count;
     uint8_t (*digests)[DIGEST_BYTES];
 } expected;
@@ -93,15 +118,15 @@ static bool read_digest(const char *at, const char *end, uint8_t *digest)
     return true;
 }
 
-static bool read_seed(const char *at, const char *end, uint64_t *seed)
+static bool read_number(const char *at, const char *end, uint64_t *number)
 {
     const char *begin = at;
-    *seed = 0;
+    *number = 0;
     for (; at < end && *at >= '0' && *at <= '9'; at++) {
         uint64_t digit = (uint64_t)(*at - '0');
-        if (*seed > (UINT64_MAX - digit) / 10)
+        if (*number > (UINT64_MAX - digit) / 10)
             return false;
-        *seed = *seed * 10 + digit;
+        *number = *number * 10 + digit;
     }
     return at > begin;
 }
@@ -111,8 +136,13 @@ static ai_status parse(const ai_resource *resource, uint32_t outputs, expected *
     const char *at = resource->data;
     const char *end = at + resource->bytes;
     at = find_after(at, end, "\"seed\":");
-    if (at == NULL || !read_seed(at, end, &want->seed))
+    if (at == NULL || !read_number(at, end, &want->rule.seed))
         return ai_fail(err, AI_E_FORMAT, "the self-test has no seed");
+    const char *integers = find_after(at, end, "\"integers\":");
+    uint64_t value = 0;
+    want->rule.has_zero_integers = integers != NULL;
+    if (integers != NULL && (!read_number(integers, end, &value) || value != 0))
+        return ai_fail(err, AI_E_FORMAT, "the self-test has 'integers' other than 0");
     while ((at = find_after(at, end, "\"sha256\":\"")) != NULL) {
         if (want->count == outputs)
             return ai_fail(err, AI_E_FORMAT,
@@ -199,7 +229,7 @@ static ai_status explain(const ai_model *model, const expected *want, const ai_s
     ai_seeded ref;
     options.cpu = AI_CPU_REF;
     options.threads = 1;
-    ai_status status = ai_seeded_open(&ref, model, &options, want->seed, err);
+    ai_status status = ai_seeded_open(&ref, model, &options, want->rule, err);
     if (status != AI_OK)
         return status;
     status = ai_seeded_infer(&ref, NULL, err);
@@ -216,7 +246,7 @@ static ai_status test_level(const ai_model *model, const expected *want, uint32_
     ai_seeded run;
     options.cpu = mask;
     options.threads = threads;
-    ai_status status = ai_seeded_open(&run, model, &options, want->seed, err);
+    ai_status status = ai_seeded_open(&run, model, &options, want->rule, err);
     if (status != AI_OK)
         return status;
     status = ai_seeded_infer(&run, NULL, err);

@@ -122,7 +122,7 @@ static float *run_level(const ai_model *model, uint32_t cpu, size_t *count)
     ai_seeded run;
     options.cpu = cpu;
     options.threads = 1;
-    ai_status status = ai_seeded_open(&run, model, &options, 1, &err);
+    ai_status status = ai_seeded_open(&run, model, &options, (ai_seeded_rule){.seed = 1}, &err);
     ck_assert_msg(status == AI_OK, "open: %s", err.message);
     status = ai_seeded_infer(&run, NULL, &err);
     ck_assert_msg(status == AI_OK, "infer: %s", err.message);

@@ -189,6 +189,30 @@ START_TEST(options_are_checked)
 }
 END_TEST
 
+START_TEST(lists_are_checked)
+{
+    ai_convert_options options = AI_CONVERT_OPTIONS_INIT;
+    const ai_named_shape shape = {.rank = 2, .dim = {2, 3}};
+    const char *const outputs[1] = {NULL};
+    const ai_named_data data = {NULL, "x", 1};
+    options.shape_count = 1;
+    expect_failure(&options, source, target, AI_E_ARGUMENT, "shapes is NULL, shape_count is 1");
+    options.shapes = &shape;
+    expect_failure(&options, source, target, AI_E_ARGUMENT, "shape 0 has no name");
+    options = (ai_convert_options)AI_CONVERT_OPTIONS_INIT;
+    options.output_count = 1;
+    expect_failure(&options, source, target, AI_E_ARGUMENT, "outputs is NULL, output_count is 1");
+    options.outputs = outputs;
+    expect_failure(&options, source, target, AI_E_ARGUMENT, "output 0 has no name");
+    options = (ai_convert_options)AI_CONVERT_OPTIONS_INIT;
+    options.resource_count = 1;
+    expect_failure(&options, source, target, AI_E_ARGUMENT,
+                   "resources is NULL, resource_count is 1");
+    options.resources = &data;
+    expect_failure(&options, source, target, AI_E_ARGUMENT, "resource 0 has no name or no data");
+}
+END_TEST
+
 typedef struct stop {
     const char *part;
     int calls;
@@ -251,6 +275,7 @@ START_TEST(damaged_self_tests)
         {"", AI_E_FORMAT, "the self-test has no seed"},
         {"{\"seed\":x}", AI_E_FORMAT, "the self-test has no seed"},
         {"{\"seed\":99999999999999999999}", AI_E_FORMAT, "the self-test has no seed"},
+        {"{\"seed\":1,\"integers\":1}", AI_E_FORMAT, "the self-test has 'integers' other than 0"},
         {"{\"seed\":1}", AI_E_FORMAT, "the self-test has 0 digests, the model has 1 outputs"},
         {"{\"seed\":1,\"sha256\":\"00", AI_E_FORMAT, "digest 0 of the self-test is not 64 hex"},
         {"{\"seed\":1,\"sha256\":\"" ZEROS "\",\"sha256\":\"" ZEROS "\"}", AI_E_FORMAT,
@@ -312,6 +337,59 @@ START_TEST(self_test_runs_each_level)
 }
 END_TEST
 
+/* The self-test of y = Gather(data, index), the index drawn, the data a constant of `rows` rows. */
+static ai_status gather_self_test(int64_t rows, char **json, ai_error *error)
+{
+    ai_graph *graph = ai_graph_new();
+    ai_model *model = NULL;
+    void *file = NULL;
+    size_t bytes = 0;
+    ai_axis_params params = {0};
+    graph->name = "net";
+    int32_t index = net_input(graph, "index", DIMS(8), 0);
+    graph->values[index].type = AI_S64;
+    int32_t operands[2] = {net_random(graph, "data", 1, 5, 6, DIMS(rows, 3)), index};
+    int32_t output = ai_graph_value(graph, "y", AI_F32);
+    ai_graph_add(graph, "gather", AI_OP_GATHER, &params, sizeof params, operands, 2, &output, 1);
+    ai_graph_output(graph, output);
+    net_infer(graph);
+    ck_assert_int_eq(ai_flat_write(graph, NULL, 0, &file, &bytes, NULL), AI_OK);
+    ck_assert_int_eq(ai_model_view(&model, file, bytes, NULL), AI_OK);
+    ai_status status = ai_self_test_make(model, 1, NULL, json, error);
+    ai_model_close(model);
+    free(file);
+    if (status == AI_OK) { /* and it is read as it was written */
+        ai_resource_data data = {"self-test", *json, strlen(*json)};
+        ck_assert_int_eq(ai_flat_write(graph, &data, 1, &file, &bytes, NULL), AI_OK);
+        ck_assert_int_eq(ai_model_view(&model, file, bytes, NULL), AI_OK);
+        ck_assert_msg(ai_self_test(model, 0, 1, error) == AI_OK, "%s", error->message);
+        ai_model_close(model);
+        free(file);
+    }
+    ai_graph_free(graph);
+    return status;
+}
+
+START_TEST(self_test_of_indices)
+{
+    char *json = NULL;
+    ck_assert_int_eq(gather_self_test(2, &json, &err), AI_OK);
+    ck_assert_ptr_null(strstr(json, "integers"));
+    free(json);
+    ck_assert_int_eq(gather_self_test(1, &json, &err), AI_OK);
+    ck_assert_msg(strstr(json, "{\"seed\":1,\"integers\":0,\"outputs\":[") == json, "%s", json);
+    free(json);
+    json = NULL;
+    ck_assert_int_eq(gather_self_test(0, &json, &err), AI_E_VALUE);
+    ck_assert_msg(strstr(err.message, "no self-test can be made, with integer inputs drawn or 0: "
+                                      "Gather 'gather': ") == err.message,
+                  "%s", err.message);
+    ck_assert_uint_eq(err.step, 0);
+    ck_assert_int_eq(gather_self_test(0, &json, NULL), AI_E_VALUE);
+    ck_assert_ptr_null(json);
+}
+END_TEST
+
 START_TEST(strings_are_json)
 {
     ai_text text = {0};
@@ -357,11 +435,13 @@ Suite *convert_suite(void)
     tcase_add_test(files, what_was_there_stays);
     tcase_add_test(files, target_cannot_be_written);
     tcase_add_test(files, options_are_checked);
+    tcase_add_test(files, lists_are_checked);
     tcase_add_loop_test(files, caller_may_stop, 0, 4);
     suite_add_tcase(suite, files);
     TCase *memory = tcase_create("memory");
-    tcase_add_loop_test(memory, damaged_self_tests, 0, 8);
+    tcase_add_loop_test(memory, damaged_self_tests, 0, 9);
     tcase_add_test(memory, self_test_levels);
+    tcase_add_test(memory, self_test_of_indices);
     tcase_add_test(memory, self_test_runs_each_level);
     tcase_add_test(memory, strings_are_json);
     tcase_add_test(memory, weights_in_order_of_use);
