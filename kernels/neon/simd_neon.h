@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The vector of simd.h in NEON: 16 lanes are four registers. Included by simd.h alone. */
+#ifndef AI_SIMD_NEON_H
+#define AI_SIMD_NEON_H
+
+#if !defined(__aarch64__) || !defined(__ARM_NEON)
+#error "this file needs 64-bit Arm with NEON"
+#endif
+#include <arm_neon.h>
+
+#define AI_LANES 16
+typedef struct vf {
+    float32x4_t q[4];
+} vf;
+typedef struct vi {
+    uint32x4_t q[4];
+} vi;
+typedef vi vm;
+
+#define V_EACH(type, expr) ((type){{expr(0), expr(1), expr(2), expr(3)}})
+#define V_OP1(type, from, name, intrinsic)                                                         \
+    AI_INLINE type name(from a)                                                                    \
+    {                                                                                              \
+        return (type){{intrinsic(a.q[0]), intrinsic(a.q[1]), intrinsic(a.q[2]),                    \
+                       intrinsic(a.q[3])}};                                                        \
+    }
+#define V_OP2(type, from, name, intrinsic)                                                         \
+    AI_INLINE type name(from a, from b)                                                            \
+    {                                                                                              \
+        return (type){{intrinsic(a.q[0], b.q[0]), intrinsic(a.q[1], b.q[1]),                       \
+                       intrinsic(a.q[2], b.q[2]), intrinsic(a.q[3], b.q[3])}};                     \
+    }
+
+V_OP2(vf, vf, v_add, vaddq_f32)
+V_OP2(vf, vf, v_sub, vsubq_f32)
+V_OP2(vf, vf, v_mul, vmulq_f32)
+V_OP2(vf, vf, v_div, vdivq_f32)
+V_OP1(vf, vf, v_sqrt, vsqrtq_f32)
+V_OP1(vf, vf, v_floor, vrndmq_f32)
+V_OP1(vf, vf, v_ceil, vrndpq_f32)
+V_OP1(vf, vf, v_round, vrndnq_f32)
+V_OP2(vm, vf, v_lt, vcltq_f32)
+V_OP2(vm, vf, v_le, vcleq_f32)
+V_OP2(vm, vf, v_eq, vceqq_f32)
+V_OP2(vi, vi, i_add, vaddq_u32)
+V_OP2(vi, vi, i_sub, vsubq_u32)
+V_OP2(vi, vi, i_and, vandq_u32)
+V_OP2(vi, vi, i_or, vorrq_u32)
+V_OP2(vi, vi, i_xor, veorq_u32)
+V_OP2(vm, vm, m_and, vandq_u32)
+V_OP2(vm, vm, m_or, vorrq_u32)
+V_OP1(vi, vf, i_bits, vreinterpretq_u32_f32)
+V_OP1(vf, vi, v_bits, vreinterpretq_f32_u32)
+
+AI_INLINE float32x4_t v_from_int_quarter(uint32x4_t a)
+{
+    return vcvtq_f32_s32(vreinterpretq_s32_u32(a));
+}
+V_OP1(vf, vi, v_from_int, v_from_int_quarter)
+
+AI_INLINE vf v_fma(vf a, vf b, vf c)
+{
+#define FMA(i) vfmaq_f32(c.q[i], a.q[i], b.q[i])
+    return V_EACH(vf, FMA);
+#undef FMA
+}
+AI_INLINE vf v_fnma(vf a, vf b, vf c)
+{
+#define FNMA(i) vfmsq_f32(c.q[i], a.q[i], b.q[i])
+    return V_EACH(vf, FNMA);
+#undef FNMA
+}
+AI_INLINE vf v_set(float x)
+{
+#define SET(i) vdupq_n_f32(x)
+    return V_EACH(vf, SET);
+#undef SET
+}
+AI_INLINE vi i_set(uint32_t x)
+{
+#define SET(i) vdupq_n_u32(x)
+    return V_EACH(vi, SET);
+#undef SET
+}
+AI_INLINE vf v_load(const float *p)
+{
+#define LOAD(i) vld1q_f32(p + 4 * (i))
+    return V_EACH(vf, LOAD);
+#undef LOAD
+}
+AI_INLINE void v_store(float *p, vf a)
+{
+    vst1q_f32(p, a.q[0]);
+    vst1q_f32(p + 4, a.q[1]);
+    vst1q_f32(p + 8, a.q[2]);
+    vst1q_f32(p + 12, a.q[3]);
+}
+AI_INLINE vm m_first(int64_t n)
+{
+    static const uint32_t lane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#define FIRST(i) vcltq_u32(vld1q_u32(lane + 4 * (i)), vdupq_n_u32((uint32_t)n))
+    return V_EACH(vm, FIRST);
+#undef FIRST
+}
+AI_INLINE vf v_load_n(const float *p, int64_t n)
+{
+    float lanes[16] = {0};
+    memcpy(lanes, p, (size_t)n * sizeof(float));
+    return v_load(lanes);
+}
+AI_INLINE void v_store_n(float *p, vf a, int64_t n)
+{
+    float lanes[16];
+    v_store(lanes, a);
+    memcpy(p, lanes, (size_t)n * sizeof(float));
+}
+AI_INLINE vf v_select(vm m, vf a, vf b)
+{
+#define SELECT(i) vbslq_f32(m.q[i], a.q[i], b.q[i])
+    return V_EACH(vf, SELECT);
+#undef SELECT
+}
+AI_INLINE vm v_is_nan(vf a)
+{
+#define IS_NAN(i) vmvnq_u32(vceqq_f32(a.q[i], a.q[i]))
+    return V_EACH(vm, IS_NAN);
+#undef IS_NAN
+}
+#define i_sll(a, n)                                                                                \
+    ((vi){{vshlq_n_u32((a).q[0], n), vshlq_n_u32((a).q[1], n), vshlq_n_u32((a).q[2], n),           \
+           vshlq_n_u32((a).q[3], n)}})
+#define I_SRA(a, n, i) vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_u32((a).q[i]), n))
+#define i_sra(a, n) ((vi){{I_SRA(a, n, 0), I_SRA(a, n, 1), I_SRA(a, n, 2), I_SRA(a, n, 3)}})
+
+#endif
