@@ -292,7 +292,7 @@ def test_unset_dimensions(tmp_path):
     refused(model, tmp_path, "dimension 1 is fixed at 3, the shape given for it has 4",
             "AI_E_SHAPE", shapes={"x": [1, 4, 5]})
     refused(model, tmp_path, "a shape was given for 'z'", "AI_E_ARGUMENT", shapes={"z": [1]})
-    refused(model, tmp_path, "is negative or too big", "AI_E_ARGUMENT", shapes={"x": [1, 3, -5]})
+    refused(model, tmp_path, "is negative or too big", "AI_E_ARGUMENT", shapes={"x": [1, 3, 1 << 62]})
     convert(model, tmp_path, shapes={"x": [2, 3, 5]})
     with libai.Model(tmp_path / "m.lai") as network:
         assert network.inputs[0].shape == (2, 3, 5)

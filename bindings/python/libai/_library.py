@@ -209,8 +209,8 @@ def check(function, *arguments) -> None:
         raise Error(raw)
 
 
-# What goes through ctypes is checked first: it would cut a string at a zero byte, and a number to the
-# width of its field, without a word.
+# What goes through ctypes is checked first: it would cut a string at a zero byte, and a number to
+# the width of its field, without a word.
 
 
 def _without_zero(data: bytes, argument: str, needed: str) -> bytes:
