@@ -273,14 +273,6 @@ uint8_t *corpus_make(size_t index, size_t *bytes, char name[64])
 
 /* ---- Mutation ---- */
 
-uint64_t draw_random(uint64_t *random)
-{
-    uint64_t z = *random += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
-
 static uint64_t interesting(uint64_t *random)
 {
     static const uint64_t values[] = {0,

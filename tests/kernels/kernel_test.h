@@ -17,7 +17,7 @@
 #include "plain_check.h" /* cross builds, where Check is not installed */
 #endif
 
-/* ---- Random numbers (SplitMix64) ---- */
+/* ---- Random numbers ---- */
 
 typedef struct rng {
     uint64_t state;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../random.h"
 #include "elem.h"
 #include "step.h"
 
@@ -16,13 +17,9 @@ typedef struct any {
     int64_t ran[256]; /* steps that passed their check, by operator */
 } any;
 
-/* SplitMix64 (S. Vigna). */
 static uint64_t draw(any *a)
 {
-    uint64_t z = a->state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
+    return draw_random(&a->state);
 }
 
 static int64_t below(any *a, int64_t n)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../random.h"
 #include "step.h"
 
 typedef struct pair {
@@ -14,13 +15,9 @@ typedef struct pair {
     step blocks;
 } pair;
 
-/* SplitMix64 (S. Vigna). */
 static uint64_t draw(pair *p)
 {
-    uint64_t z = p->state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
+    return draw_random(&p->state);
 }
 
 static int64_t from(pair *p, int64_t first, int64_t last)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../random.h"
 #include "step.h"
 
 typedef struct dice {
@@ -14,13 +15,9 @@ typedef struct dice {
     uint64_t seed;
 } dice;
 
-/* SplitMix64 (S. Vigna). */
 static uint64_t draw(dice *d)
 {
-    uint64_t z = d->state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
+    return draw_random(&d->state);
 }
 
 /* A number in [first, last]. */

@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Tests of the arena: nothing that lives at the same time overlaps, views and steps in place share,
  * and the size is near the least possible. */
+#include "../random.h"
 #include "session.h"
 #include "unit.h"
 
 #include <stdlib.h>
-
-/* SplitMix64 */
-static uint64_t draw(uint64_t *state)
-{
-    uint64_t z = *state += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
 
 enum { STEPS = 60 };
 
@@ -24,22 +16,24 @@ static lai *random_graph(uint64_t seed)
     lai *f = lai_new("random");
     uint32_t value[STEPS + 2];
     uint32_t count = 2;
-    value[0] = lai_input(f, "a", AI_F32, 0, 1, (int64_t[]){(int64_t)(draw(&seed) % 500 + 1)});
-    value[1] = lai_input(f, "b", AI_F32, 0, 1, (int64_t[]){(int64_t)(draw(&seed) % 500 + 1)});
+    value[0] =
+        lai_input(f, "a", AI_F32, 0, 1, (int64_t[]){(int64_t)(draw_random(&seed) % 500 + 1)});
+    value[1] =
+        lai_input(f, "b", AI_F32, 0, 1, (int64_t[]){(int64_t)(draw_random(&seed) % 500 + 1)});
     for (uint32_t i = 0; i < STEPS; i++) {
-        uint32_t a = value[count - 1 - draw(&seed) % (count < 6 ? count : 6)];
-        uint32_t b = value[count - 1 - draw(&seed) % (count < 3 ? count : 3)];
+        uint32_t a = value[count - 1 - draw_random(&seed) % (count < 6 ? count : 6)];
+        uint32_t b = value[count - 1 - draw_random(&seed) % (count < 3 ? count : 3)];
         uint32_t y = lai_value(f, "y", AI_F32);
-        if (draw(&seed) % 3 == 0)
+        if (draw_random(&seed) % 3 == 0)
             lai_step(f, AI_OP_RELU, "r", NULL, 1, 1, (uint32_t[]){a, y});
-        else if (draw(&seed) % 4 == 0)
+        else if (draw_random(&seed) % 4 == 0)
             lai_step(f, AI_OP_IDENTITY, "i", NULL, 1, 1, (uint32_t[]){a, y});
-        else if (draw(&seed) % 8 == 0)
+        else if (draw_random(&seed) % 8 == 0)
             lai_step(f, AI_OP_CONCAT, "c", &axis, 2, 1, (uint32_t[]){a, b, y});
         else
             lai_step(f, AI_OP_TRANSPOSE, "t", NULL, 1, 1, (uint32_t[]){a, y});
         value[count++] = y;
-        if (draw(&seed) % 16 == 0)
+        if (draw_random(&seed) % 16 == 0)
             lai_output(f, y);
     }
     lai_output(f, value[count - 1]);
