@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From exec to label: `ai classify` beside ONNX Runtime's C interface on the same model.
 
-usage: classify_cold.py BUILD MODEL.lai MODEL.onnx IMAGE [--rounds 10]
+usage: classify_cold.py BUILD MODEL.lai MODEL.onnx IMAGE [--rounds 10] [--runtime LIBONNXRUNTIME]
 
 Whole processes, pinned to one CPU, page cache warm, in turn; every round runs each form once.
 ONNX Runtime runs the plain .onnx file and its best form, an optimised .ort file used in place
@@ -18,8 +18,11 @@ import sysconfig
 import tempfile
 import time
 
+LIBRARIES = [["lib"], ["models"], ["bindings", "task"]]  # where a build has them
+
 
 def runtime_library():
+    """ONNX Runtime's shared library as its Python package carries it."""
     pattern = sysconfig.get_paths()["purelib"] + "/onnxruntime/capi/libonnxruntime.so*"
     found = [p for p in sorted(glob.glob(pattern)) if os.path.isfile(p)]
     if not found:
@@ -60,9 +63,19 @@ def resources(model):
     return libai.Model(model).resources
 
 
+def pin():
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+def build_peer(build):
+    subprocess.run(["ninja", "-C", build, "bench/classify-ort"], check=True,
+                   stdout=subprocess.DEVNULL)
+    return os.path.join(build, "bench", "classify-ort")
+
+
 def measure(command):
     begin = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=lambda: os.sched_setaffinity(0, {0}))
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=pin)
     wall = (time.perf_counter() - begin) * 1e3
     if done.returncode != 0:
         sys.exit(f"classify_cold.py: {command[0]}: {done.stderr.strip()}")
@@ -70,14 +83,17 @@ def measure(command):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build")
     parser.add_argument("lai")
     parser.add_argument("onnx")
     parser.add_argument("image")
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--runtime", help="ONNX Runtime's library, else that of this Python")
     args = parser.parse_args()
-    os.environ["LIBAI_PATH"] = os.environ.get("LIBAI_PATH", args.build)
+    folders = [os.path.join(args.build, *part) for part in LIBRARIES]
+    os.environ.setdefault("LIBAI_PATH", os.pathsep.join(folders))
     with tempfile.TemporaryDirectory() as folder:
         held = resources(args.lai)
         labels = os.path.join(folder, "labels")
@@ -85,11 +101,11 @@ def main():
             out.write(held["labels"])
         recipe = held["image"].decode()
         onnx_path = rename_tensors(args.onnx, folder)
-        peer = [os.path.join(args.build, "bench", "classify-ort"), runtime_library()]
+        peer = [build_peer(args.build), args.runtime or runtime_library()]
         tail = [recipe, labels, args.image]
         forms = {
-            "ai classify": [os.path.join(args.build, "bindings", "cli", "ai"), "classify", "--model", args.lai,
-                            "--json", "--top", "1", args.image],
+            "ai classify": [os.path.join(args.build, "bindings", "cli", "ai"), "classify",
+                            "--model", args.lai, "--json", "--top", "1", args.image],
             "ONNX Runtime, .onnx": peer + [onnx_path] + tail,
             "ONNX Runtime, .ort in place": peer + [make_ort(onnx_path, folder), "ort"] + tail,
         }
@@ -104,7 +120,8 @@ def main():
                 times[name].append(measure(command)[0])
     best = min(min(t) for name, t in times.items() if name != "ai classify")
     print(f"label: {ours}; {args.rounds} rounds, one CPU, warm page cache\n")
-    print("| form | least ms | median ms | ratio of leasts to the best peer |\n| --- | --- | --- | --- |")
+    print("| form | least ms | median ms | ratio of leasts to the best peer |")
+    print("| --- | --- | --- | --- |")
     for name, t in times.items():
         print(f"| {name} | {min(t):.1f} | {statistics.median(t):.1f} | {min(t) / best:.2f} |")
 

@@ -5,8 +5,8 @@
 usage: open_cold.py BUILD MODEL.lai [--processes 31]
 
 `open_ms` is ai_model_open plus ai_session_open as `ai bench --json` reports it, page cache warm.
-Peak memory must stay below weights + arena + 4 MiB. Exits 1 where the peak is over that, or where no
-process opened within a millisecond."""
+Peak memory must stay below weights + arena + 4 MiB. Exits 1 where the peak is over that, or where
+no process opened within a millisecond."""
 import argparse
 import json
 import os
