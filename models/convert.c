@@ -41,6 +41,31 @@ static ai_status progress(const job *j, const char *part, uint64_t done, uint64_
 
 /* ---- Options ---- */
 
+static ai_status fail_list(const char *what, const char *count_name, size_t count, ai_error *err)
+{
+    return ai_fail(err, AI_E_ARGUMENT, "%s is NULL, %s_count is %zu", what, count_name, count);
+}
+
+/* Every list has as many entries as its count says, and every entry has a name. */
+static ai_status check_lists(const ai_convert_options *o, ai_error *err)
+{
+    if (o->shapes == NULL && o->shape_count > 0)
+        return fail_list("shapes", "shape", o->shape_count, err);
+    if (o->outputs == NULL && o->output_count > 0)
+        return fail_list("outputs", "output", o->output_count, err);
+    if (o->resources == NULL && o->resource_count > 0)
+        return fail_list("resources", "resource", o->resource_count, err);
+    for (size_t i = 0; i < o->shape_count; i++) {
+        if (o->shapes[i].name == NULL)
+            return ai_fail(err, AI_E_ARGUMENT, "shape %zu has no name", i);
+    }
+    for (size_t i = 0; i < o->output_count; i++) {
+        if (o->outputs[i] == NULL)
+            return ai_fail(err, AI_E_ARGUMENT, "output %zu has no name", i);
+    }
+    return AI_OK;
+}
+
 static ai_status check_resources(const ai_convert_options *options, ai_error *err)
 {
     for (size_t i = 0; i < options->resource_count; i++) {
@@ -77,7 +102,8 @@ static ai_status copy_options(job *j, const ai_convert_options *options, ai_erro
     if (j->options.resource_count > AI_FILE_MAX_SECTIONS / 2)
         return ai_fail(err, AI_E_ARGUMENT, "%zu resources, at most %d fit",
                        j->options.resource_count, AI_FILE_MAX_SECTIONS / 2);
-    return check_resources(&j->options, err);
+    ai_status status = check_lists(&j->options, err);
+    return status == AI_OK ? check_resources(&j->options, err) : status;
 }
 
 /* ---- Import ---- */
