@@ -58,7 +58,7 @@ static ai_status spread_borders(ai_session *s, ai_place *p, ai_error *err)
             return ai_fail(err, AI_E_UNSUPPORTED,
                            "constant '%s' is read by a step that pads it, a value is needed", name);
         if (!ai_tensor_measure(t))
-            return ai_fail(err, AI_E_MEMORY, "tensor '%s' takes over 2^62 bytes", name);
+            return ai_fail(err, AI_E_MEMORY, "tensor '%s' takes over " AI_MAX_BYTES_TEXT, name);
     }
     return AI_OK;
 }
@@ -240,8 +240,8 @@ static ai_status place_all(ai_session *s, ai_place *p, uint32_t *order, uint32_t
     int64_t total = 0;
     int64_t bytes = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (!ai_add(total, p[order[i]].bytes, &total) || total > INT64_MAX / 4)
-            return ai_fail(err, AI_E_MEMORY, "all tensors together take over 2^61 bytes");
+        if (!ai_add(total, p[order[i]].bytes, &total) || total > AI_MAX_BYTES)
+            return ai_fail(err, AI_E_MEMORY, "all tensors together take over " AI_MAX_BYTES_TEXT);
     }
     for (order_by by = 0; by < ORDER_COUNT; by++) {
         bytes = place_by(p, order, count, by);
@@ -261,8 +261,8 @@ static ai_status size_states(ai_session *s, ai_error *err)
     for (uint32_t i = 0; i < list->count; i++) {
         const ai_tensor *t = ai_session_tensor(s, list->first + 3 * i);
         if (!ai_add(s->state_bytes, ai_align(t->bytes), &s->state_bytes) ||
-            s->state_bytes > INT64_MAX / 4)
-            return ai_fail(err, AI_E_MEMORY, "all states together take over 2^61 bytes");
+            s->state_bytes > AI_MAX_BYTES)
+            return ai_fail(err, AI_E_MEMORY, "all states together take over " AI_MAX_BYTES_TEXT);
     }
     return AI_OK;
 }

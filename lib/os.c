@@ -48,31 +48,31 @@ static const char *reason(int code)
     }
 }
 
-static ai_status fail_io(ai_error *err, const char *path, const char *action, int code)
+/* The caller knows the path and puts it before the message. */
+static ai_status fail_io(ai_error *err, const char *action, int code)
 {
     const char *text = reason(code);
     if (text)
-        return ai_fail(err, AI_E_IO, "cannot %s '%s': %s", action, path, text);
-    return ai_fail(err, AI_E_IO, "cannot %s '%s': system error %d", action, path, code);
+        return ai_fail(err, AI_E_IO, "file cannot be %s: %s", action, text);
+    return ai_fail(err, AI_E_IO, "file cannot be %s: system error %d", action, code);
 }
 
-static ai_status map_open_file(int file, const char *path, const void **data, size_t *bytes,
-                               ai_error *err)
+static ai_status map_open_file(int file, const void **data, size_t *bytes, ai_error *err)
 {
     struct stat info;
     if (fstat(file, &info) != 0)
-        return fail_io(err, path, "open", errno);
+        return fail_io(err, "opened", errno);
     if (S_ISDIR(info.st_mode))
-        return ai_fail(err, AI_E_IO, "'%s' is a directory, a model file is needed", path);
+        return ai_fail(err, AI_E_IO, "path is a directory, a model file is needed");
     if (!S_ISREG(info.st_mode))
-        return ai_fail(err, AI_E_IO, "'%s' is not a regular file, which mapping needs", path);
+        return ai_fail(err, AI_E_IO, "file is not a regular one, which mapping needs");
     if (info.st_size == 0)
-        return ai_fail_at(err, AI_E_FORMAT, 0, "'%s' is empty", path);
+        return ai_fail_at(err, AI_E_FORMAT, 0, "file is empty, a model is needed");
     if ((uint64_t)info.st_size > SIZE_MAX)
-        return fail_io(err, path, "map", ENOMEM);
+        return fail_io(err, "mapped", ENOMEM);
     void *map = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_SHARED, file, 0);
     if (map == MAP_FAILED)
-        return fail_io(err, path, "map", errno);
+        return fail_io(err, "mapped", errno);
     *data = map;
     *bytes = (size_t)info.st_size;
     return AI_OK;
@@ -83,8 +83,8 @@ ai_status ai_os_map(const char *path, const void **data, size_t *bytes, ai_error
     /* O_NONBLOCK: opening a pipe by mistake must not wait for a writer. */
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
-        return fail_io(err, path, "open", errno);
-    ai_status status = map_open_file(file, path, data, bytes, err);
+        return fail_io(err, "opened", errno);
+    ai_status status = map_open_file(file, data, bytes, err);
     close(file);
     return status;
 }

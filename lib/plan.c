@@ -23,7 +23,7 @@ bool ai_tensor_measure(ai_tensor *t)
     blocks = (t->dim[1] + 15) / 16;
     return ai_mul(t->row, height, &t->plane) && ai_mul(t->plane, size, &t->bytes) &&
            ai_mul(t->bytes, blocks, &t->bytes) && ai_mul(t->bytes, t->dim[0], &t->bytes) &&
-           t->bytes <= INT64_MAX / 2;
+           t->bytes <= AI_MAX_BYTES;
 }
 
 /* ---- Tables ---- */
@@ -116,7 +116,7 @@ static ai_status check_output(const ai_step *step, uint32_t i, ai_error *err)
         (t->layout == AI_LAYOUT_NCHW16C && t->rank != 4))
         return ai_fail_step(err, AI_E_INTERNAL, step, "output %u got a shape that cannot be", i);
     if (!ai_tensor_measure(t))
-        return ai_fail_step(err, AI_E_MEMORY, step, "output %u takes over 2^62 bytes", i);
+        return ai_fail_step(err, AI_E_MEMORY, step, "output %u takes over " AI_MAX_BYTES_TEXT, i);
     return AI_OK;
 }
 
@@ -127,7 +127,7 @@ static ai_status check_step(ai_step *step, ai_error *err)
         if (step->out[i])
             status = check_output(step, i, err);
     }
-    if (!status && (step->work < 1 || step->scratch < 0 || step->scratch > INT64_MAX / 2))
+    if (!status && (step->work < 1 || step->scratch < 0 || step->scratch > AI_MAX_BYTES))
         return ai_fail_step(err, AI_E_INTERNAL, step, "work %lld, scratch %lld", (ll)step->work,
                             (ll)step->scratch);
     if (!status && step->alias == AI_ALIAS_VIEW && step->in[0]->bytes != step->out[0]->bytes)

@@ -71,7 +71,7 @@ static bool total_bytes(const ai_session *s, int64_t *bytes)
         return false;
     if (*bytes < end)
         *bytes = end;
-    return (uint64_t)*bytes <= SIZE_MAX / 2;
+    return *bytes <= AI_MAX_BYTES;
 }
 
 /* ---- Planning ---- */
@@ -93,7 +93,7 @@ static ai_status plan(ai_session *s, const ai_model *model, const ai_options *op
     ai_status status = ai_plan(s, options, (uint8_t *)s + block.places, err);
     ai_os_float_end(before);
     if (!status && !total_bytes(s, &s->memory_bytes))
-        status = ai_fail(err, AI_E_MEMORY, "the session takes over 2^62 bytes");
+        status = ai_fail(err, AI_E_MEMORY, "the session takes over " AI_MAX_BYTES_TEXT);
     return status;
 }
 

@@ -5,6 +5,10 @@
 
 #include "model.h"
 
+/* No tensor, no part of a session and no session is larger: sums of a few of them cannot overflow. */
+#define AI_MAX_BYTES      (INT64_C(1) << 61)
+#define AI_MAX_BYTES_TEXT "2^61 bytes"
+
 /* The block of a session: this struct, then the tables it points to, then state, arena and scratch.
  * While the session opens, the planner's notes lie where state and arena will be. */
 struct ai_session {
@@ -66,7 +70,7 @@ ai_status ai_plan(ai_session *session, const ai_options *options, uint8_t *work,
 /* arena.c: gives every tensor its group and its place. */
 ai_status ai_arena_plan(ai_session *session, ai_place *places, uint32_t *order, ai_error *err);
 
-/* Sets strides and bytes of a tensor from shape, layout and border; false: over 2^62 bytes. */
+/* Sets strides and bytes of a tensor from shape, layout and border; false: over AI_MAX_BYTES. */
 bool ai_tensor_measure(ai_tensor *t);
 
 /* The tensor at an entry of one of the header's lists. */

@@ -23,12 +23,19 @@ def use(request, ai, tmp_path):
     return go
 
 
+def named_once(result, path, *words):
+    """The command's line has the path in front: the message does without."""
+    result.failed(path, *words)
+    assert result.err.count(str(path)) == 1, result
+
+
 def test_missing(use, tmp_path):
-    use(tmp_path / "none.lai").failed(tmp_path / "none.lai", "No such file")
+    path = tmp_path / "none.lai"
+    named_once(use(path), path, "No such file")
 
 
 def test_folder(use, tmp_path):
-    use(tmp_path).failed(tmp_path)
+    named_once(use(tmp_path), tmp_path, "directory")
 
 
 @pytest.mark.parametrize("content", [
@@ -38,7 +45,7 @@ def test_folder(use, tmp_path):
 def test_other_format(use, tmp_path, content):
     path = tmp_path / "m.lai"
     path.write_bytes(content)
-    use(path).failed(path)
+    named_once(use(path), path, *([] if content else ["file is empty"]))
 
 
 def test_newer_version(use, edges, tmp_path):

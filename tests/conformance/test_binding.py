@@ -91,14 +91,21 @@ def test_wrong_arrays(edges, x, kind, words):
 
 
 def test_errors_carry_the_library_s_words(edges, tmp_path):
-    with pytest.raises(libai.Error, match="none.lai") as caught:
-        libai.Model(tmp_path / "none.lai")
+    missing = tmp_path / "none.lai"
+    with pytest.raises(libai.Error) as caught:
+        libai.Model(missing)
+    assert str(caught.value) == f"{missing}: file cannot be opened: no such file"
+    assert caught.value.path == str(missing)
     assert (caught.value.code, caught.value.status) == ("AI_E_IO", -3)
     assert caught.value.step is None
     (tmp_path / "m.lai").write_bytes(edges.read_bytes()[:-1])
     with pytest.raises(libai.Error) as caught:
         libai.Model(tmp_path / "m.lai")
-    assert caught.value.code == "AI_E_FORMAT" and caught.value.message == str(caught.value)
+    assert caught.value.code == "AI_E_FORMAT"
+    assert str(caught.value) == f"{tmp_path}/m.lai: {caught.value.message}"
+    with pytest.raises(libai.Error) as caught:
+        libai.convert(missing, tmp_path / "other.lai")
+    assert str(caught.value) == f"{missing}: file cannot be opened: no such file"
     with pytest.raises(ValueError, match="z80"):
         libai.Model(edges, cpu="z80")
 

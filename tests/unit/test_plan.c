@@ -272,7 +272,7 @@ START_TEST(test_border_overflow)
     ai_error err;
     ai_model *m = padded(1, (1 << 20) - 4, &file);
     ck_assert_int_eq(ai_session_bytes(m, NULL, &bytes, &err), AI_E_MEMORY);
-    ck_error(err, AI_E_MEMORY, AI_NO_STEP, AI_NO_OFFSET, "tensor 'a' takes over 2^62 bytes");
+    ck_error(err, AI_E_MEMORY, AI_NO_STEP, AI_NO_OFFSET, "tensor 'a' takes over 2^61 bytes");
     ai_model_close(m);
     free(file);
     m = padded(1, 508, &file);

@@ -105,29 +105,31 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
     if progress:
         options.progress = report
     try:
-        lib.check(lib.converter().ai_convert_file, *paths, ctypes.byref(options))
+        lib.check(lib.converter().ai_convert_file, *paths, ctypes.byref(options),
+                  path=paths[0])
     except lib.Error:
         if raised:
             raise raised[0] from None
         raise
 
 
-def _with_model(path: str | os.PathLike[str], use: Callable[[c_void_p], None]) -> None:
+def _with_model(path: str | os.PathLike[str], function: Callable[..., int], *arguments) -> None:
     handle = c_void_p()
-    lib.check(lib.core().ai_model_open, ctypes.byref(handle), lib.path_bytes(path, "path"))
+    file = lib.path_bytes(path, "path")
+    lib.check(lib.core().ai_model_open, ctypes.byref(handle), file, path=file)
     try:
-        use(handle)
+        lib.check(function, handle, *arguments, path=file)
     finally:
         lib.core().ai_model_close(handle)
 
 
 def verify(path: str | os.PathLike[str]) -> None:
     """Reads the whole file and compares every checksum."""
-    _with_model(path, lambda model: lib.check(lib.core().ai_model_verify, model))
+    _with_model(path, lib.core().ai_model_verify)
 
 
 def self_test(path: str | os.PathLike[str], *, cpu: int | str | None = None,
               threads: int = 0) -> None:
     """Runs the file's self-test and compares the outputs to the bit."""
     mask, count = lib.cpu_mask(cpu), lib.thread_count(threads)
-    _with_model(path, lambda model: lib.check(lib.converter().ai_self_test, model, mask, count))
+    _with_model(path, lib.converter().ai_self_test, mask, count)

@@ -190,23 +190,25 @@ def task() -> ctypes.CDLL:
 
 
 class Error(Exception):
-    """What the library could not do, in its own words."""
+    """What the library could not do, in its own words; str() has the file's path before them."""
 
-    def __init__(self, raw: RawError):
+    def __init__(self, raw: RawError, path: bytes | None = None):
         self.status: int = raw.code
         self.code: str = core().ai_status_name(raw.code).decode()
         self.step: int | None = None if raw.step == NO_STEP else raw.step
         self.offset: int | None = None if raw.offset == NO_OFFSET else raw.offset
         self.message: str = raw.message.decode(errors="replace")
-        super().__init__(self.message)
+        self.path: str | None = None if path is None else os.fsdecode(path)
+        super().__init__(self.message if path is None else f"{self.path}: {self.message}")
 
 
-def check(function, *arguments) -> None:
-    """Calls a function whose last argument is an ai_error, and raises what it reports."""
+def check(function, *arguments, path: bytes | None = None) -> None:
+    """Calls a function whose last argument is an ai_error, and raises what it reports. The library
+    leaves it to the caller to say which file it is about: that is `path`."""
     raw = RawError(step=NO_STEP, offset=NO_OFFSET)
     raw.code = function(*arguments, ctypes.byref(raw))
     if raw.code:
-        raise Error(raw)
+        raise Error(raw, path)
 
 
 # What goes through ctypes is checked first: it would cut a string at a zero byte, and a number to

@@ -127,8 +127,8 @@ class Model:
         self._cpu = lib.cpu_mask(cpu)
         self._threads = lib.thread_count(threads)
         self._profile = profile
-        lib.check(lib.core().ai_model_open, ctypes.byref(self._handle),
-                  lib.path_bytes(path, "path"))
+        file = lib.path_bytes(path, "path")
+        lib.check(lib.core().ai_model_open, ctypes.byref(self._handle), file, path=file)
         about = lib.sized(lib.ModelInfo)
         lib.core().ai_model_describe(self._handle, ctypes.byref(about))
         self._resource_count = about.resource_count
