@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static ai_status open_with(const ai_model *m, const ai_options *o, ai_error *err)
 {
@@ -260,6 +261,74 @@ START_TEST(test_file_end)
 }
 END_TEST
 
+/* A file of 4 MiB of weights, of which this process has touched nothing. */
+static ai_model *open_untouched(const char *path)
+{
+    enum { COUNT = 1 << 20 };
+    float *values = calloc(COUNT, sizeof(float));
+    lai *f = lai_new("large");
+    uint32_t x = lai_input(f, "x", AI_F32, 0, 1, (int64_t[]){COUNT});
+    uint32_t c = lai_constant(f, "c", AI_F32, AI_LAYOUT_PLAIN, 1, (int64_t[]){COUNT}, values);
+    uint32_t y = lai_tensor(f, "y", AI_F32, AI_TENSOR_VALUE, 1, (int64_t[]){COUNT});
+    lai_step(f, AI_OP_ADD, "add", NULL, 2, 1, (uint32_t[]){x, c, y});
+    lai_output(f, y);
+    size_t bytes;
+    uint8_t *data = lai_write(f, &bytes);
+    FILE *file = fopen(path, "wb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(data, 1, bytes, file), bytes);
+    ck_assert_int_eq(fclose(file), 0);
+    free(data);
+    free(values);
+    lai_free(f);
+    ai_model *m = NULL;
+    ai_error err;
+    ck_assert_msg(ai_model_open(&m, path, &err) == AI_OK, "%s", err.message);
+    return m;
+}
+
+/* Bytes of a file that this process has in its tables: touched, or next to what was. */
+static size_t resident_bytes(const char *path)
+{
+    char line[512];
+    size_t total = 0;
+    bool is_here = false;
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    ck_assert_ptr_nonnull(maps);
+    while (fgets(line, sizeof(line), maps)) {
+        unsigned long begin, end, kib;
+        if (sscanf(line, "%lx-%lx ", &begin, &end) == 2)
+            is_here = strstr(line, path) != NULL;
+        else if (is_here && sscanf(line, "Rss: %lu kB", &kib) == 1)
+            total += kib * 1024;
+    }
+    fclose(maps);
+    return total;
+}
+
+START_TEST(test_preload)
+{
+    enum { BYTES = 1 << 22 };
+    char path[] = "/tmp/ai-unit-XXXXXX";
+    int file = mkstemp(path);
+    ck_assert_int_ge(file, 0);
+    close(file);
+    ai_model *m = open_untouched(path);
+    ai_options o = AI_OPTIONS_INIT;
+    ai_session *s = NULL;
+    ai_error err;
+    ck_assert_int_eq(ai_session_open(&s, m, &o, &err), AI_OK);
+    ai_session_close(s);
+    ck_assert_uint_lt(resident_bytes(path), BYTES / 4);
+    o.flags = AI_PRELOAD;
+    ck_assert_int_eq(ai_session_open(&s, m, &o, &err), AI_OK);
+    ck_assert_uint_ge(resident_bytes(path), BYTES);
+    ai_session_close(s);
+    ai_model_close(m);
+    unlink(path);
+}
+END_TEST
+
 Suite *session_suite(void)
 {
     Suite *suite = suite_create("session");
@@ -273,6 +342,7 @@ Suite *session_suite(void)
     tcase_add_test(c, test_memory_allocates_nothing);
     tcase_add_test(c, test_steps);
     tcase_add_test(c, test_file_end);
+    tcase_add_test(c, test_preload);
     suite_add_tcase(suite, c);
     return suite;
 }
