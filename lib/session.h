@@ -5,7 +5,7 @@
 
 #include "model.h"
 
-/* No tensor, no part of a session and no session is larger: sums of a few of them cannot overflow. */
+/* No tensor, part of a session or session is larger: sums of a few of them cannot overflow. */
 #define AI_MAX_BYTES      (INT64_C(1) << 61)
 #define AI_MAX_BYTES_TEXT "2^61 bytes"
 

@@ -18,8 +18,8 @@
 
 enum { DIGEST_BYTES = 32 };
 
-static ai_status make(const ai_model *model, ai_seeded_rule rule, const ai_call *call, ai_text *text,
-                      ai_error *err)
+static ai_status make(const ai_model *model, ai_seeded_rule rule, const ai_call *call,
+                      ai_text *text, ai_error *err)
 {
     ai_options options = AI_OPTIONS_INIT;
     ai_seeded run;
