@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "core.h"
+#include "ops/elem.h"
 
 #define AI_OP(number, id, name, params, min_in, max_in, min_out, max_out, op)                      \
     [number] = {number, sizeof(params), min_in, max_in, min_out, max_out, name, &op},
@@ -48,9 +48,12 @@ ai_status ai_set_output(ai_step *s, uint32_t i, ai_type type, uint32_t rank, con
     if (rank > AI_MAX_RANK)
         return ai_fail_step(err, AI_E_UNSUPPORTED, s, "output %u has rank %u, at most %d", i, rank,
                             AI_MAX_RANK);
-    if (!ai_count(rank, dim, &count))
+    if (!ai_count(rank, dim, &count)) {
+        char text[AI_SHAPE_TEXT];
         return ai_fail_step(err, AI_E_SHAPE, s,
-                            "output %u has a negative dimension or over 2^40 elements", i);
+                            "output %u has a negative dimension or over 2^40 elements: %s", i,
+                            ai_shape_text(rank, dim, text));
+    }
     ai_status status = check_output_layout(s, i, type, rank, err);
     if (status != AI_OK)
         return status;

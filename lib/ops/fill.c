@@ -55,8 +55,11 @@ static ai_status range_count(const ai_step *s, double *count, ai_error *err)
         v[i] = ai_get_f64(t->known, type, 0);
     }
     if (v[2] == 0 || v[2] != v[2])
-        return ai_fail_step(err, AI_E_VALUE, s, "delta is %g, needs another", v[2]);
+        return ai_fail_step(err, AI_E_VALUE, s, "delta is %g, needs a number other than 0", v[2]);
     *count = ceil((v[1] - v[0]) / v[2]);
+    if (isnan(*count) || (*count > 0 && (isinf(v[0]) || isinf(v[1]))))
+        return ai_fail_step(err, AI_E_VALUE, s, "range from %g to %g by %g has no end", v[0], v[1],
+                            v[2]);
     return AI_OK;
 }
 

@@ -122,7 +122,8 @@ static ai_status check_slice(ai_step *s, ai_error *err)
             return ai_fail_step(err, AI_E_SHAPE, s, "axis %u is named twice", axis);
         seen |= 1u << axis;
         if (l.step[i] == 0 || l.step[i] == INT64_MIN)
-            return ai_fail_step(err, AI_E_SHAPE, s, "step of axis %u is %" PRId64 ", needs another",
+            return ai_fail_step(err, AI_E_SHAPE, s,
+                                "step of axis %u is %" PRId64 ", needs 1 to 2^63-1 of either sign",
                                 axis, l.step[i]);
         slice_axis(in->dim[axis], l.start[i], l.end[i], l.step[i], &first, &dim[axis]);
         is_empty = is_empty || dim[axis] == 0;

@@ -90,7 +90,8 @@ static ai_status resolve_shape(const ai_step *s, uint32_t rank, int64_t *dim, ai
         }
     }
     if (!ai_count(rank, dim, &known))
-        return ai_fail_step(err, AI_E_SHAPE, s, "shape has over 2^40 elements");
+        return ai_fail_step(err, AI_E_SHAPE, s, "shape has over 2^40 elements: %s",
+                            ai_shape_text(rank, dim, text));
     if (hole >= 0 && known > 0 && count % known == 0)
         dim[hole] = count / known;
     else if (hole >= 0 || known != count)

@@ -72,6 +72,8 @@ ai_status ai_onnx_find_rows(ai_onnx *onnx)
     for (uint32_t i = 0; i < onnx->node_count; i++) {
         ai_onnx_node *n = &onnx->nodes[i];
         n->row = find_row(n);
+        if (n->is_needed && *n->op_type == '\0')
+            return ai_onnx_fail(onnx, AI_E_FORMAT, "node '%.100s' names no operator", n->name);
         if (n->row == NULL && n->is_needed)
             count_missing(ops, &count, n);
     }

@@ -17,16 +17,18 @@ typedef struct place {
     bool has_length;
 } place;
 
-/* A decimal number without sign; false: it is none or over 2^62. */
+/* A decimal number without sign; false: it is none or over INT64_MAX. */
 static bool parse_number(const char *text, uint64_t *number)
 {
+    const uint64_t most = INT64_MAX;
     uint64_t n = 0;
     if (*text == '\0')
         return false;
     for (; *text != '\0'; text++) {
-        if (*text < '0' || *text > '9' || n > (UINT64_C(1) << 58))
+        uint64_t digit = (uint64_t)*text - '0';
+        if (*text < '0' || *text > '9' || n > (most - digit) / 10)
             return false;
-        n = n * 10 + (uint64_t)(*text - '0');
+        n = n * 10 + digit;
     }
     *number = n;
     return true;
@@ -41,8 +43,9 @@ static ai_status read_place(ai_onnx *onnx, const AiOnnx__Tensor *tensor, const c
         const char *value = tensor->external_data[i]->value;
         bool is_good = true;
         if (key == NULL || value == NULL)
-            is_good = false;
-        else if (strcmp(key, "location") == 0)
+            return ai_onnx_fail(onnx, AI_E_FORMAT,
+                                "%s: external data has an entry without key or value", what);
+        if (strcmp(key, "location") == 0)
             out->location = value;
         else if (strcmp(key, "offset") == 0)
             is_good = parse_number(value, &out->offset);
@@ -50,8 +53,9 @@ static ai_status read_place(ai_onnx *onnx, const AiOnnx__Tensor *tensor, const c
             is_good = out->has_length = parse_number(value, &out->length);
         if (!is_good)
             return ai_onnx_fail(onnx, AI_E_FORMAT,
-                                "%s: external data has %.20s '%.40s', which is no number", what,
-                                key ? key : "no key and", value ? value : "");
+                                "%s: external data has %s '%.40s', a number from 0 to %lld was "
+                                "needed",
+                                what, key, value, (long long)INT64_MAX);
     }
     if (out->location == NULL || *out->location == '\0')
         return ai_onnx_fail(onnx, AI_E_FORMAT, "%s: external data has no location", what);
@@ -65,6 +69,11 @@ static int open_step(int folder, const char *name, bool is_last)
     int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | (is_last ? O_NONBLOCK : O_DIRECTORY);
     int fd = openat(folder, name, flags);
     int reason = errno;
+    struct stat status;
+    /* A linked folder is told from a file that is none: the system says ENOTDIR of both. */
+    if (fd < 0 && reason == ENOTDIR && fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISLNK(status.st_mode))
+        reason = ELOOP;
     close(folder);
     errno = reason;
     return fd;
@@ -84,7 +93,15 @@ static ai_status open_inside(ai_onnx *onnx, const char *what, const char *locati
     while (fd >= 0 && *rest != '\0') {
         char name[256];
         size_t length = strcspn(rest, "/");
-        if (length >= sizeof name || (length == 2 && memcmp(rest, "..", 2) == 0)) {
+        if (length >= sizeof name) {
+            close(fd);
+            return ai_onnx_fail(
+                onnx, AI_E_FORMAT,
+                "%s: external data at '%.60s', which has a name of %zu bytes, at most %zu are "
+                "possible",
+                what, location, length, sizeof name - 1);
+        }
+        if (length == 2 && memcmp(rest, "..", 2) == 0) {
             close(fd);
             return ai_onnx_fail(
                 onnx, AI_E_FORMAT,
@@ -98,10 +115,11 @@ static ai_status open_inside(ai_onnx *onnx, const char *what, const char *locati
             fd = open_step(fd, name, *rest == '\0');
     }
     if (fd < 0 && (errno == ELOOP || errno == EMLINK))
-        return ai_onnx_fail(
-            onnx, AI_E_IO,
-            "%s: external data '%.80s' is a symbolic link, a file in the model's folder was needed",
-            what, location);
+        return ai_onnx_fail(onnx, AI_E_IO,
+                            "%s: external data '%.80s' goes through a symbolic link, a file in the "
+                            "model's folder was "
+                            "needed",
+                            what, location);
     if (fd < 0)
         return ai_onnx_fail(onnx, AI_E_IO, "%s: external data '%.80s' cannot be opened: %s", what,
                             location, strerror(errno));
@@ -116,6 +134,8 @@ static ai_status map_file(ai_onnx *onnx, const char *what, int fd, ai_onnx_file 
         return ai_onnx_fail(onnx, AI_E_IO, "%s: external data '%.80s' is not a file", what,
                             file->location);
     file->bytes = (size_t)status.st_size;
+    file->device = status.st_dev;
+    file->inode = status.st_ino;
     if (file->bytes == 0)
         return AI_OK;
     void *data = mmap(NULL, file->bytes, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -179,6 +199,14 @@ ai_status ai_onnx_external(ai_onnx *onnx, const AiOnnx__Tensor *tensor, const ch
                             (unsigned long long)(at.offset + bytes), at.location, file->bytes);
     *data = bytes > 0 ? (const uint8_t *)file->data + at.offset : NULL;
     return AI_OK;
+}
+
+const char *ai_onnx_reads(const ai_onnx *onnx, uint64_t device, uint64_t inode)
+{
+    for (const ai_onnx_file *f = onnx->files; f != NULL; f = f->next)
+        if (f->device == device && f->inode == inode)
+            return f->location;
+    return NULL;
 }
 
 void ai_onnx_unmap(ai_onnx *onnx)

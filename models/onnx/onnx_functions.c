@@ -257,6 +257,23 @@ static ai_status enter(ai_onnx *onnx, const AiOnnx__Function *f, const ai_onnx_n
     return AI_OK;
 }
 
+/* At a function's end: what its call uses was made by its nodes. */
+static ai_status check_made(ai_onnx *onnx, const scope *s)
+{
+    const AiOnnx__Function *f = s->function;
+    for (size_t i = 0; f != NULL && i < f->n_output && i < s->call->output_count; i++) {
+        bool is_made = *s->call->outputs[i] == '\0';
+        for (size_t n = 0; n < f->n_node && !is_made; n++)
+            for (size_t k = 0; k < f->node[n]->n_output && !is_made; k++)
+                is_made = strcmp(text(f->node[n]->output[k]), f->output[i]) == 0;
+        if (!is_made)
+            return ai_onnx_fail(onnx, AI_E_FORMAT,
+                                "function '%.80s': its output '%.80s' is made by none of its nodes",
+                                text(f->name), f->output[i]);
+    }
+    return AI_OK;
+}
+
 ai_status ai_onnx_list_nodes(ai_onnx *onnx)
 {
     const AiOnnx__Model *m = onnx->model;
@@ -272,6 +289,7 @@ ai_status ai_onnx_list_nodes(ai_onnx *onnx)
     while (depth > 0 && status == AI_OK) {
         scope *s = &stack[depth - 1];
         if (s->next == s->node_count) {
+            status = check_made(onnx, s);
             depth--;
             continue;
         }

@@ -2,10 +2,25 @@
  * Constants from ONNX tensors, in each of the encodings of their elements. */
 #include "onnx.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* An empty constant still points somewhere. */
 static const uint64_t nothing = 0;
+
+/* The shape was refused: the message shows it. */
+static ai_status fail_shape(ai_onnx *onnx, const AiOnnx__Tensor *t, const char *what)
+{
+    char text[AI_MAX_RANK * 21 + 1] = "";
+    size_t at = 0;
+    for (size_t i = 0; i < t->n_dims; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%lld", i > 0 ? "x" : "",
+                               (long long)t->dims[i]);
+    return ai_onnx_fail(onnx, AI_E_FORMAT,
+                        "%s: its shape is %s, no negative size and at most 2^40 elements were "
+                        "needed",
+                        what, text);
+}
 
 static ai_status check_tensor(ai_onnx *onnx, const AiOnnx__Tensor *t, const char *what,
                               ai_type *type, int64_t *count)
@@ -22,7 +37,7 @@ static ai_status check_tensor(ai_onnx *onnx, const AiOnnx__Tensor *t, const char
                             "%s: it has %zu dimensions, at most %d are supported", what, t->n_dims,
                             AI_MAX_RANK);
     if (!ai_count((uint32_t)t->n_dims, t->dims, count))
-        return ai_onnx_fail(onnx, AI_E_FORMAT, "%s: its shape is negative or too big", what);
+        return fail_shape(onnx, t, what);
     return AI_OK;
 }
 

@@ -19,8 +19,8 @@ static void spatial_list(ai_lower *l, const char *name, uint32_t spatial, int64_
                       spatial);
     for (uint32_t i = 0; i < spatial && l->status == AI_OK; i++) {
         if (list[i] < least || list[i] > INT32_MAX)
-            ai_lower_fail(l, AI_E_FORMAT, "attribute '%s' has %lld, at least %lld was needed", name,
-                          (long long)list[i], (long long)least);
+            ai_lower_fail(l, AI_E_FORMAT, "attribute '%s' has %lld, %lld to %d was needed", name,
+                          (long long)list[i], (long long)least, INT32_MAX);
         out[i] = (uint32_t)list[i];
     }
 }
@@ -50,8 +50,8 @@ static void set_spatial(ai_lower *l, ai_window *w, const ai_value *weight)
     for (uint32_t i = 0; i < w->spatial; i++) {
         int64_t k = is_given ? kernel[i] : weight->dim[2 + i];
         if (k < 1 || k > INT32_MAX)
-            ai_lower_fail(l, AI_E_SHAPE, "kernel has a size of %lld, at least 1 was needed",
-                          (long long)k);
+            ai_lower_fail(l, AI_E_SHAPE, "kernel has a size of %lld, 1 to %d was needed",
+                          (long long)k, INT32_MAX);
         w->kernel[i] = (uint32_t)k;
         w->stride[i] = 1;
         w->dilation[i] = 1;

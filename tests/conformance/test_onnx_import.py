@@ -233,9 +233,14 @@ def test_operator_newer_than_the_opset(tmp_path):
     (helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1], strides=[1, 1]),
      "attribute 'strides' has 2 numbers, 1 were needed", "AI_E_FORMAT"),
     (helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1], strides=[0]),
-     "attribute 'strides' has 0, at least 1", "AI_E_FORMAT"),
+     "attribute 'strides' has 0, 1 to 2147483647 was needed", "AI_E_FORMAT"),
+    (helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1], dilations=[1 << 62]),
+     "attribute 'dilations' has 4611686018427387904, 1 to 2147483647 was needed", "AI_E_FORMAT"),
+    (helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1 << 31]),
+     "kernel has a size of 2147483648, 1 to 2147483647 was needed", "AI_E_SHAPE"),
+    (helper.make_node("", ["x"], ["y"], name="r"), "node 'r' names no operator", "AI_E_FORMAT"),
     (helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1], pads=[-1, 0]),
-     "attribute 'pads' has -1, at least 0", "AI_E_FORMAT"),
+     "attribute 'pads' has -1, 0 to 2147483647", "AI_E_FORMAT"),
     (helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1], auto_pad="SAME_UPPER", pads=[1, 0]),
      "attribute 'pads' is given beside auto_pad 'SAME_UPPER'", "AI_E_FORMAT"),
     (helper.make_node("Conv", ["x", "x"], ["y"]), "weight has 2 dimensions, at least 3",
@@ -262,6 +267,22 @@ def test_operator_newer_than_the_opset(tmp_path):
 ])
 def test_refused_nodes(node, message, code, tmp_path):
     refused(make([node]), tmp_path, message, code)
+
+
+@pytest.mark.parametrize("start, limit", [(0, np.inf), (np.nan, 1), (-np.inf, np.inf)])
+def test_range_without_end(start, limit, tmp_path):
+    ends = [numpy_helper.from_array(np.float32(v), n) for n, v in zip("abc", (start, limit, 1))]
+    nodes = [helper.make_node("Range", list("abc"), ["r"], name="r"),
+             helper.make_node("Add", ["x", "r"], ["y"])]
+    refused(make(nodes, initializers=ends), tmp_path,
+            f"Range 'r': range from {start:g} to {limit:g} by 1 has no end", "AI_E_VALUE")
+
+
+def test_shape_that_is_too_big(tmp_path):
+    shape = numpy_helper.from_array(np.array([1 << 20, 1 << 21]), "s")
+    model = make([helper.make_node("ConstantOfShape", ["s"], ["y"], name="c")],
+                 initializers=[shape])
+    refused(model, tmp_path, "over 2^40 elements: 1048576x2097152", "AI_E_SHAPE")
 
 
 def test_attribute_given_twice(tmp_path):
@@ -384,8 +405,10 @@ def spoil(**changes):
     (spoil(raw_data=b"1234"), "initializer 'w': it has 4 bytes, its shape needs 24", "AI_E_FORMAT"),
     (spoil(raw_data=None, float_data=[1, 2]), "it has 2 elements of float, its shape needs 6",
      "AI_E_FORMAT"),
-    (spoil(dims=[-2, -3]), "its shape is negative or too big", "AI_E_FORMAT"),
-    (spoil(dims=[1 << 33, 1 << 33]), "its shape is negative or too big", "AI_E_FORMAT"),
+    (spoil(dims=[-2, -3]), "its shape is -2x-3, no negative size", "AI_E_FORMAT"),
+    (spoil(dims=[1 << 33, 1 << 33]),
+     "its shape is 8589934592x8589934592, no negative size and at most 2^40 elements",
+     "AI_E_FORMAT"),
     (spoil(dims=[1] * 9), "it has 9 dimensions, at most 8", "AI_E_UNSUPPORTED"),
     (spoil(data_type=8), "its type is string, which is not supported", "AI_E_UNSUPPORTED"),
     (spoil(data_type=999), "its type is of an unknown number", "AI_E_UNSUPPORTED"),
@@ -427,14 +450,23 @@ def test_external_data(entries, offset, tmp_path):
     ({"location": "../w.bin"}, "at '../w.bin', a path inside the model's folder was needed",
      "AI_E_FORMAT"),
     ({"location": "sub/../../w.bin"}, "a path inside the model's folder was needed", "AI_E_FORMAT"),
-    ({"location": "link.bin"}, "'link.bin' is a symbolic link", "AI_E_IO"),
+    ({"location": "link.bin"}, "'link.bin' goes through a symbolic link", "AI_E_IO"),
     ({"location": "none.bin"}, "'none.bin' cannot be opened: No such file", "AI_E_IO"),
     ({"location": "sub"}, "'sub' is not a file", "AI_E_IO"),
     ({"location": "w.bin", "offset": 1}, "needs bytes 1 to 25 of 'w.bin', which has 24",
      "AI_E_FORMAT"),
     ({"location": "w.bin", "offset": 1 << 60}, "external data", "AI_E_FORMAT"),
-    ({"location": "w.bin", "offset": -1}, "external data has offset '-1', which is no number",
+    ({"location": "w.bin", "offset": -1},
+     "external data has offset '-1', a number from 0 to 9223372036854775807 was needed",
      "AI_E_FORMAT"),
+    ({"location": "w.bin", "offset": (1 << 64) - 1},
+     "external data has offset '18446744073709551615', a number from 0 to 9223372036854775807",
+     "AI_E_FORMAT"),
+    ({"location": "w.bin", "offset": (1 << 63) - 1},
+     "needs bytes 9223372036854775807 to 9223372036854775831 of 'w.bin'", "AI_E_FORMAT"),
+    ({"location": "n" * 300}, "which has a name of 300 bytes, at most 255 are possible",
+     "AI_E_FORMAT"),
+    ({"location": "w.bin/x"}, "'w.bin/x' cannot be opened: Not a directory", "AI_E_IO"),
     ({"location": "w.bin", "length": 23}, "external data has 23 bytes, its shape needs 24",
      "AI_E_FORMAT"),
 ])
@@ -452,7 +484,8 @@ def test_external_data_through_a_linked_folder(tmp_path):
     inside.mkdir()
     (outside / "w.bin").write_bytes(X.tobytes())
     os.symlink(outside, inside / "link")
-    refused(external(location="link/w.bin"), inside, "cannot be opened", "AI_E_IO")
+    refused(external(location="link/w.bin"), inside,
+            "'link/w.bin' goes through a symbolic link", "AI_E_IO")
 
 
 # ---- Functions of the model ----
@@ -488,6 +521,16 @@ def test_functions_that_call_themselves(tmp_path):
     nodes = [helper.make_node("Loop", ["x"], ["y"], domain="local")]
     refused(make(nodes, functions=[loop], domains=["local"]), tmp_path,
             "function 'Loop' lies over 16 calls deep", "AI_E_UNSUPPORTED")
+
+
+def test_function_that_does_not_make_its_output(tmp_path):
+    half = function("Half", ["a"], ["b", "c"], [helper.make_node("Neg", ["a"], ["b"])])
+    nodes = [helper.make_node("Half", ["x"], ["y", "z"], domain="local")]
+    refused(make(nodes, functions=[half], domains=["local"]), tmp_path,
+            "function 'Half': its output 'c' is made by none of its nodes", "AI_E_FORMAT")
+    del nodes[0].output[1]
+    model = make(nodes, functions=[half], domains=["local"])
+    np.testing.assert_array_equal(run(model, tmp_path, X)["y"], -X)
 
 
 def test_functions_that_multiply(tmp_path):
