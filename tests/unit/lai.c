@@ -240,6 +240,18 @@ lai *lai_small(void)
     return f;
 }
 
+lai *lai_resources(void)
+{
+    static const char metadata[] = "{\"format\":\"onnx\",\"opset\":13}\n";
+    static const char image[] = "{\"color\":\"RGB\"}\n";
+    static const char self_test[] = "{\"seed\":1,\"outputs\":[]}\n";
+    lai *f = lai_small();
+    lai_resource(f, "metadata", metadata, sizeof(metadata) - 1);
+    lai_resource(f, "image", image, sizeof(image) - 1);
+    lai_resource(f, "self-test", self_test, sizeof(self_test) - 1);
+    return f;
+}
+
 lai *lai_shapes(void)
 {
     static const int64_t zero[1] = {0};

@@ -57,6 +57,8 @@ void lai_seal(uint8_t *file, size_t bytes);
 
 /* z = Relu(x + c), x f32 [n, 3] with n = 2 by default, c = {1, -2, 3}. */
 lai *lai_small(void);
+/* The same with every resource that docs/format.md names: four kilobytes in all. */
+lai *lai_resources(void);
 /* y = x [n, 4, 5] reshaped to [n, 20] by shape arithmetic. */
 lai *lai_shapes(void);
 /* 3x3 convolution with a border, in blocks of 16 channels: x [1, 20, 5, 6], y [1, 18, 5, 6]. */
