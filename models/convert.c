@@ -159,8 +159,7 @@ static ai_status report_pass(const job *j, uint32_t index, ai_error *err)
 
 static ai_status run_passes(job *j, ai_error *err)
 {
-    /* Inference comes first: it checks every node as it stands in the source. */
-    ai_status status = ai_graph_infer(j->graph, err);
+    ai_status status = AI_OK;
     for (uint32_t i = 0; i < ai_pass_count && status == AI_OK; i++) {
         status = report_pass(j, i, err);
         if (status == AI_OK)
@@ -288,11 +287,33 @@ static void release_graph(job *j)
     j->source = NULL;
 }
 
-static ai_status run(job *j, ai_error *err)
+/* A conversion must not put its result in the place of what it was made of. */
+static ai_status check_external(const job *j, ai_error *err)
+{
+    const char *location =
+        j->target.is_there ? ai_onnx_reads(j->onnx, j->target.device, j->target.inode) : NULL;
+    if (location != NULL)
+        return ai_fail(err, AI_E_ARGUMENT,
+                       "output is the file of external data that the model reads, '%.80s'",
+                       location);
+    return AI_OK;
+}
+
+static ai_status check_target(job *j, ai_error *err)
 {
     ai_status status = ai_target_check(&j->target, err);
+    if (status == AI_OK && ai_target_is(&j->target, j->in_path))
+        return ai_fail(err, AI_E_ARGUMENT, "output is the model that is read");
+    return status;
+}
+
+static ai_status run(job *j, ai_error *err)
+{
+    ai_status status = check_target(j, err);
     if (status == AI_OK)
         status = import(j, err);
+    if (status == AI_OK)
+        status = check_external(j, err);
     if (status == AI_OK)
         status = run_passes(j, err);
     if (status == AI_OK)

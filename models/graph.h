@@ -97,6 +97,8 @@ typedef struct ai_onnx ai_onnx;
 ai_status ai_onnx_import(ai_onnx **source, ai_graph *graph, const void *data, size_t bytes,
                          const char *folder, const ai_convert_options *options, ai_error *err);
 void ai_onnx_close(ai_onnx *source);
+/* The location of the external file that is this one and was read; NULL: none is. */
+const char *ai_onnx_reads(const ai_onnx *source, uint64_t device, uint64_t inode);
 
 /* ---- Inference of shapes and folding, by the core itself (infer_shapes.c): writes the graph as it
  * stands to memory with every value as an output, opens it, and reads the shapes back. Errors are
@@ -116,7 +118,7 @@ typedef struct ai_pass {
 extern const ai_pass  ai_passes[];
 extern const uint32_t ai_pass_count;
 
-/* ---- The writer (flat/write.c): the bytes of a file, to be freed by the caller with free() ---- */
+/* ---- The writer (flat/write.c): the bytes of a file, which the caller frees with free() ---- */
 typedef struct ai_resource_data {
     const char *name;
     const void *data;

@@ -28,27 +28,31 @@ char *ai_folder_of(const char *path)
     return strndup(path, length > 1 ? length - 1 : 1);
 }
 
-static ai_status fail_write(const ai_target *t, const char *what, ai_error *err)
+/* The caller knows the path and puts it before the message, which would not hold a long one. */
+static ai_status fail_write(const char *what, ai_error *err)
 {
-    return ai_fail(err, AI_E_IO, "'%s' cannot be %s: %s", t->path, what, strerror(errno));
+    return ai_fail(err, AI_E_IO, "output cannot be %s: %s", what, strerror(errno));
 }
 
-/* Creates a new file beside the path. */
+/* Creates a new file beside the place, with a name that fits where the place's own is a long one.
+ */
 static ai_status create_temporary(ai_target *t, int *file, ai_error *err)
 {
-    size_t bytes = strlen(t->path) + 48;
+    size_t length = (size_t)(ai_last_part(t->place) - t->place);
+    size_t bytes = length + 48;
     char *path = malloc(bytes);
     if (path == NULL)
         return ai_fail(err, AI_E_MEMORY, "no memory for a path of %zu bytes", bytes);
     *file = -1;
+    memcpy(path, t->place, length);
     for (unsigned i = 0; i < TRIES && *file < 0; i++) {
-        snprintf(path, bytes, "%s.%ld-%u.tmp", t->path, (long)getpid(), i);
+        snprintf(path + length, bytes - length, "ai-%ld-%u.tmp", (long)getpid(), i);
         *file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (*file < 0 && errno != EEXIST)
             break;
     }
     if (*file < 0) {
-        ai_status status = fail_write(t, "created", err);
+        ai_status status = fail_write("created", err);
         free(path);
         return status;
     }
@@ -56,25 +60,54 @@ static ai_status create_temporary(ai_target *t, int *file, ai_error *err)
     return AI_OK;
 }
 
-/* Renaming would put the file in the place of a folder or a device; and what is certain to fail in
- * the end should fail before the work. */
-ai_status ai_target_check(const ai_target *t, ai_error *err)
+/* A link stays what it is: the file that it leads to is replaced. */
+static ai_status find_place(ai_target *t, ai_error *err)
 {
     struct stat found;
-    if (stat(t->path, &found) == 0 && !S_ISREG(found.st_mode))
-        return ai_fail(err, AI_E_IO, "'%s' is there and not a regular file", t->path);
-    char *folder = ai_folder_of(t->path);
+    bool is_link = lstat(t->path, &found) == 0 && S_ISLNK(found.st_mode);
+    t->place = is_link ? realpath(t->path, NULL) : strdup(t->path);
+    if (t->place == NULL && is_link && errno != ENOMEM)
+        return ai_fail(err, AI_E_IO, "output is a symbolic link that leads to no file: %s",
+                       strerror(errno));
+    if (t->place == NULL)
+        return ai_fail(err, AI_E_MEMORY, "no memory for a path");
+    return AI_OK;
+}
+
+/* Renaming would put the file in the place of a folder or a device; and what is certain to fail in
+ * the end should fail before the work. */
+ai_status ai_target_check(ai_target *t, ai_error *err)
+{
+    struct stat found;
+    ai_status status = find_place(t, err);
+    if (status != AI_OK)
+        return status;
+    t->is_there = stat(t->place, &found) == 0;
+    if (!t->is_there && errno != ENOENT)
+        return fail_write("created", err);
+    if (t->is_there && !S_ISREG(found.st_mode))
+        return ai_fail(err, AI_E_IO, "output is there and not a regular file");
+    if (t->is_there) {
+        t->device = found.st_dev;
+        t->inode = found.st_ino;
+    }
+    char *folder = ai_folder_of(t->place);
     if (folder == NULL)
         return ai_fail(err, AI_E_MEMORY, "no memory for a path");
-    ai_status status = AI_OK;
     if (access(folder, W_OK | X_OK) != 0)
-        status = fail_write(t, "created", err);
+        status = fail_write("created", err);
     free(folder);
     return status;
 }
 
-static ai_status write_all(const ai_target *t, int file, const char *data, size_t bytes,
-                           ai_error *err)
+bool ai_target_is(const ai_target *t, const char *path)
+{
+    struct stat found;
+    return t->is_there && stat(path, &found) == 0 && found.st_dev == t->device &&
+           found.st_ino == t->inode;
+}
+
+static ai_status write_all(int file, const char *data, size_t bytes, ai_error *err)
 {
     size_t done = 0;
     while (done < bytes) {
@@ -83,11 +116,11 @@ static ai_status write_all(const ai_target *t, int file, const char *data, size_
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
-            return fail_write(t, "written", err);
+            return fail_write("written", err);
         done += (size_t)written;
     }
     if (fsync(file) != 0)
-        return fail_write(t, "written", err);
+        return fail_write("written", err);
     return AI_OK;
 }
 
@@ -97,9 +130,9 @@ ai_status ai_target_write(ai_target *t, const void *data, size_t bytes, ai_error
     ai_status status = create_temporary(t, &file, err);
     if (status != AI_OK)
         return status;
-    status = write_all(t, file, data, bytes, err);
+    status = write_all(file, data, bytes, err);
     if (close(file) != 0 && status == AI_OK)
-        status = fail_write(t, "written", err);
+        status = fail_write("written", err);
     return status;
 }
 
@@ -117,11 +150,11 @@ static void sync_folder(const char *path)
 
 ai_status ai_target_replace(ai_target *t, ai_error *err)
 {
-    if (rename(t->temporary, t->path) != 0)
-        return fail_write(t, "replaced", err);
+    if (rename(t->temporary, t->place) != 0)
+        return fail_write("replaced", err);
     free(t->temporary);
     t->temporary = NULL;
-    sync_folder(t->path);
+    sync_folder(t->place);
     return AI_OK;
 }
 
@@ -130,5 +163,7 @@ void ai_target_release(ai_target *t)
     if (t->temporary != NULL)
         (void)unlink(t->temporary);
     free(t->temporary);
+    free(t->place);
     t->temporary = NULL;
+    t->place = NULL;
 }

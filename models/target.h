@@ -3,23 +3,31 @@
 #ifndef AI_TARGET_H
 #define AI_TARGET_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "ai.h"
 
 typedef struct ai_target {
     const char *path;
+    char *place;   /* the path, or where its link leads; from ai_target_check on */
+    bool is_there; /* a file lies there already: this one */
+    uint64_t device;
+    uint64_t inode;
     char *temporary; /* path; a file of ours lies there as long as this is not NULL */
 } ai_target;
 
 /* Fails early what would fail in the end: a folder that cannot be written, a path that is no file.
  */
-ai_status ai_target_check(const ai_target *target, ai_error *err);
-/* Writes a temporary file beside the path, down to the disk. */
+ai_status ai_target_check(ai_target *target, ai_error *err);
+/* Whether `path` is the file that would be replaced. */
+bool ai_target_is(const ai_target *target, const char *path);
+/* Writes a temporary file beside the place, down to the disk. */
 ai_status ai_target_write(ai_target *target, const void *data, size_t bytes, ai_error *err);
-/* Puts the temporary file at the path; what was there is gone only now. */
+/* Puts the temporary file at the place; what was there is gone only now. */
 ai_status ai_target_replace(ai_target *target, ai_error *err);
-/* Removes the temporary file, if there is one. */
+/* Removes the temporary file, if there is one; frees. */
 void ai_target_release(ai_target *target);
 
 /* The file's name in a path. */

@@ -95,6 +95,8 @@ typedef struct ai_onnx_file {
     const char *location;
     void *data;
     size_t bytes;
+    uint64_t device;
+    uint64_t inode;
 } ai_onnx_file;
 
 struct ai_onnx {

@@ -163,7 +163,46 @@ START_TEST(target_cannot_be_written)
     expect_failure(NULL, source, path, AI_E_IO, "cannot be created: No such file");
     ck_assert_int_eq(mkdir(target, 0777), 0);
     expect_failure(NULL, source, target, AI_E_IO, "is there and not a regular file");
-    expect_failure(NULL, source, "/dev/null", AI_E_IO, "'/dev/null' is there and not a regular");
+    expect_failure(NULL, source, "/dev/null", AI_E_IO, "output is there and not a regular");
+}
+END_TEST
+
+START_TEST(source_is_not_replaced)
+{
+    char link[64];
+    snprintf(link, sizeof link, "%s/link", folder);
+    expect_failure(NULL, source, source, AI_E_ARGUMENT, "output is the model that is read");
+    ck_assert_int_eq(symlink(source, link), 0);
+    expect_failure(NULL, source, link, AI_E_ARGUMENT, "output is the model that is read");
+    ck_assert_int_eq(unlink(link), 0);
+}
+END_TEST
+
+START_TEST(link_is_written_through)
+{
+    char link[64];
+    struct stat found;
+    snprintf(link, sizeof link, "%s/link", folder);
+    ck_assert_int_eq(symlink("net.lai", link), 0);
+    expect_failure(NULL, source, link, AI_E_IO, "output is a symbolic link that leads to no file");
+    write_file(target, "before", 6);
+    ck_assert_msg(ai_convert_file(source, link, NULL, &err) == AI_OK, "%s", err.message);
+    ck_assert_int_eq(lstat(link, &found), 0);
+    ck_assert(S_ISLNK(found.st_mode));
+    ck_assert_int_eq(stat(target, &found), 0);
+    ck_assert_int_gt(found.st_size, 6);
+    ck_assert_int_eq(unlink(link), 0);
+}
+END_TEST
+
+START_TEST(name_may_be_long)
+{
+    char path[320];
+    char name[256] = {0};
+    memset(name, 'n', 255);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    ck_assert_msg(ai_convert_file(source, path, NULL, &err) == AI_OK, "%s", err.message);
+    ck_assert_int_eq(unlink(path), 0);
 }
 END_TEST
 
@@ -434,6 +473,9 @@ Suite *convert_suite(void)
     tcase_add_test(files, source_is_missing);
     tcase_add_test(files, what_was_there_stays);
     tcase_add_test(files, target_cannot_be_written);
+    tcase_add_test(files, source_is_not_replaced);
+    tcase_add_test(files, link_is_written_through);
+    tcase_add_test(files, name_may_be_long);
     tcase_add_test(files, options_are_checked);
     tcase_add_test(files, lists_are_checked);
     tcase_add_loop_test(files, caller_may_stop, 0, 4);
