@@ -73,6 +73,8 @@ static ai_status check_resources(const ai_convert_options *options, ai_error *er
         if (resource->name == NULL || resource->name[0] == 0 ||
             (resource->data == NULL && resource->bytes > 0))
             return ai_fail(err, AI_E_ARGUMENT, "resource %zu has no name or no data", i);
+        if (!ai_text_is_utf8(resource->name))
+            return ai_fail(err, AI_E_ARGUMENT, "name of resource %zu is not UTF-8", i);
         if (strcmp(resource->name, "metadata") == 0 || strcmp(resource->name, "self-test") == 0)
             return ai_fail(err, AI_E_ARGUMENT, "resource '%s' is written by the converter itself",
                            resource->name);
@@ -102,12 +104,15 @@ static ai_status copy_options(job *j, const ai_convert_options *options, ai_erro
     if (j->options.resource_count > AI_FILE_MAX_SECTIONS / 2)
         return ai_fail(err, AI_E_ARGUMENT, "%zu resources, at most %d fit",
                        j->options.resource_count, AI_FILE_MAX_SECTIONS / 2);
+    if (j->options.name != NULL && !ai_text_is_utf8(j->options.name))
+        return ai_fail(err, AI_E_ARGUMENT, "name of the model is not UTF-8");
     ai_status status = check_lists(&j->options, err);
     return status == AI_OK ? check_resources(&j->options, err) : status;
 }
 
 /* ---- Import ---- */
 
+/* A file may have any bytes in its name, a model may not. NULL: no memory. */
 static const char *model_name(job *j)
 {
     if (j->options.name != NULL)
@@ -115,7 +120,13 @@ static const char *model_name(job *j)
     const char *file = ai_last_part(j->in_path);
     const char *dot = strrchr(file, '.');
     size_t length = dot == NULL || dot == file ? strlen(file) : (size_t)(dot - file);
-    return ai_graph_string(j->graph, file, length);
+    ai_text text = {0};
+    ai_text_add_utf8(&text, file, length);
+    const char *name = text.is_exhausted
+                           ? NULL
+                           : ai_graph_string(j->graph, text.data ? text.data : "", text.bytes);
+    free(text.data);
+    return name;
 }
 
 static ai_status import(job *j, ai_error *err)
@@ -136,6 +147,8 @@ static ai_status import(job *j, ai_error *err)
     if (status != AI_OK)
         return status;
     j->graph->name = model_name(j);
+    if (j->graph->name == NULL)
+        return ai_fail(err, AI_E_MEMORY, "no memory for the model's name");
     status = ai_graph_status(j->graph, err);
     if (status == AI_OK)
         status = progress(j, "read", j->source_bytes, j->source_bytes, err);

@@ -57,6 +57,30 @@ static size_t sequence_bytes(const unsigned char *s)
     return bytes;
 }
 
+bool ai_text_is_utf8(const char *string)
+{
+    const unsigned char *s = (const unsigned char *)string;
+    size_t bytes = 1;
+    for (; *s != 0 && bytes > 0; s += bytes)
+        bytes = sequence_bytes(s);
+    return bytes > 0;
+}
+
+void ai_text_add_utf8(ai_text *text, const char *string, size_t bytes)
+{
+    const unsigned char *s = (const unsigned char *)string;
+    while (bytes > 0 && *s != 0) {
+        size_t next = sequence_bytes(s);
+        if (next == 0 || next > bytes)
+            ai_text_add(text, "\xef\xbf\xbd");
+        else
+            ai_text_add(text, "%.*s", (int)next, (const char *)s);
+        next = next == 0 || next > bytes ? 1 : next;
+        s += next;
+        bytes -= next;
+    }
+}
+
 void ai_text_quote(ai_text *text, const char *string)
 {
     const unsigned char *s = (const unsigned char *)string;

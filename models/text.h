@@ -16,6 +16,9 @@ typedef struct ai_text {
 void ai_text_add(ai_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Adds a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void ai_text_quote(ai_text *text, const char *string);
+bool ai_text_is_utf8(const char *string);
+/* Adds `bytes` bytes; those that are not UTF-8 become U+FFFD. */
+void ai_text_add_utf8(ai_text *text, const char *string, size_t bytes);
 /* Adds bytes as lower-case hexadecimal digits. */
 void ai_text_hex(ai_text *text, const unsigned char *bytes, size_t count);
 

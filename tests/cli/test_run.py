@@ -87,7 +87,8 @@ FLOATS = X.tobytes()
     header("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999, 1, 4, 4)}"),
     header("{'descr': '<f4', 'descr': '<f4', 'shape': (1, 1, 4, 4)}") + FLOATS,
     header("{'descr': '<f4', 'fortran_order': False, 'shape': (1, 1, 4, 4)}", 9) + FLOATS,
-    b"\x93NUMPY\x02\0\x10\0\0", b"\x93NUMPY\x02\0\xff\xff\xff\xff" + FLOATS, b"\x93NUMPY\x01\0\xff\xff" + FLOATS,
+    b"\x93NUMPY\x02\0\x10\0\0", b"\x93NUMPY\x02\0\xff\xff\xff\xff" + FLOATS,
+    b"\x93NUMPY\x01\0\xff\xff" + FLOATS,
 ], ids=range(17))
 def test_hostile_headers(run, content):
     run.source.write_bytes(content)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX's own test cases as the onnx package ships them, and the comparison of its backend runner."""
+"""ONNX's own test cases as the onnx package ships them, and its backend runner's comparison."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random convolutions, pools and matrix products against ONNX Runtime, at every level of the machine.
+"""Random convolutions, pools and matrix products against ONNX Runtime, at every CPU level.
 
 Two f32 sums of k products differ by at most 2 (k + 2) u sum |a| |b|, u = 2^-24, in whatever order
 each is added and whether or not it is fused. AI_SEED starts elsewhere, AI_CASES asks for more.

@@ -123,7 +123,7 @@ def test_distance_to_float64(name):
 
 
 def layers(model: onnx.ModelProto) -> list[list[onnx.NodeProto]]:
-    """A convolution with what follows it up to the next is one layer: so the converter fuses them."""
+    """A convolution with what follows it up to the next is one layer: so the passes fuse them."""
     found: list[list[onnx.NodeProto]] = []
     for node in model.graph.node:
         follows = found and node.op_type in ("BatchNormalization", "Clip", "Add") and (
@@ -153,8 +153,8 @@ def layer_model(model: onnx.ModelProto, nodes: list[onnx.NodeProto],
 
 def bound(nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray],
           values: dict[str, np.ndarray]) -> np.ndarray:
-    """2 (k + 2) u sum |a| |b| of a layer's sum, k its products; what BatchNormalization and a residual
-    add are products too, and its three operations round as three more would."""
+    """2 (k + 2) u sum |a| |b| of a layer's sum, k its products; what BatchNormalization and a
+    residual add are products too, and its three operations round as three more would."""
     size = {name: np.abs(array).astype(np.float64)
             for name, array in {**constants, **values}.items()}
     count, total = 0, np.zeros(())

@@ -16,7 +16,8 @@ ZOO = Path(os.environ["AI_ZOO"])
 
 
 def run(*command, **options):
-    return subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True, **options).stdout
+    return subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True,
+                          **options).stdout
 
 
 @pytest.fixture(scope="module")

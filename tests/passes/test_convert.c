@@ -228,6 +228,30 @@ START_TEST(options_are_checked)
 }
 END_TEST
 
+START_TEST(names_are_utf8)
+{
+    ai_convert_options options = AI_CONVERT_OPTIONS_INIT;
+    const ai_named_data data = {"caf\xe9", "x", 1};
+    char path[80];
+    ai_model *model = NULL;
+    ai_model_info info = AI_MODEL_INFO_INIT;
+    options.name = data.name;
+    expect_failure(&options, source, target, AI_E_ARGUMENT, "name of the model is not UTF-8");
+    options.name = NULL;
+    options.resources = &data;
+    options.resource_count = 1;
+    expect_failure(&options, source, target, AI_E_ARGUMENT, "name of resource 0 is not UTF-8");
+    snprintf(path, sizeof path, "%s/caf\xe9-\xc3\xa9.onnx", folder);
+    ck_assert_int_eq(rename(source, path), 0);
+    ck_assert_msg(ai_convert_file(path, target, NULL, &err) == AI_OK, "%s", err.message);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(ai_model_open(&model, target, NULL), AI_OK);
+    ck_assert_int_eq(ai_model_describe(model, &info), AI_OK);
+    ck_assert_str_eq(info.name, "caf\xef\xbf\xbd-\xc3\xa9");
+    ai_model_close(model);
+}
+END_TEST
+
 START_TEST(lists_are_checked)
 {
     ai_convert_options options = AI_CONVERT_OPTIONS_INIT;
@@ -478,6 +502,7 @@ Suite *convert_suite(void)
     tcase_add_test(files, name_may_be_long);
     tcase_add_test(files, options_are_checked);
     tcase_add_test(files, lists_are_checked);
+    tcase_add_test(files, names_are_utf8);
     tcase_add_loop_test(files, caller_may_stop, 0, 4);
     suite_add_tcase(suite, files);
     TCase *memory = tcase_create("memory");

@@ -138,7 +138,8 @@ def test_without_labels_the_index_is_the_label(tmp_path):
         assert all(g[2] == str(g[0]) for g in c.classify(picture(), 12))
 
 
-@pytest.mark.parametrize("labels", [LABELS, LABELS + b"\n", LABELS.replace(b"\n", b"\r\n") + b"\r\n"])
+@pytest.mark.parametrize("labels", [LABELS, LABELS + b"\n",
+                                    LABELS.replace(b"\n", b"\r\n") + b"\r\n"])
 def test_ends_of_lines(tmp_path, labels):
     convert(tmp_path, "{}", labels)
     with Classifier(tmp_path / "net.lai") as c:

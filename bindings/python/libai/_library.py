@@ -150,7 +150,7 @@ _TASK = _prototypes(
 
 
 def _candidates(file: str) -> Iterator[str]:
-    """LIBAI_PATH (folders as in PATH), this package and the prefix it is installed in, the loader."""
+    """LIBAI_PATH (folders as in PATH), this package, the prefix it is installed in, the loader."""
     folders = [Path(part) for part in os.environ.get("LIBAI_PATH", "").split(os.pathsep) if part]
     for folder in Path(__file__).resolve().parents[:4]:
         folders.append(folder)
