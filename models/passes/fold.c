@@ -56,22 +56,35 @@ static bool is_fixed_shape(const ai_graph *graph, const ai_graph_node *node)
     return true;
 }
 
-static bool is_foldable(const ai_graph *graph, const ai_graph_node *node)
+/* Every input that is there is a constant. */
+static bool has_constants_only(const ai_graph *graph, const ai_graph_node *node)
 {
-    if (is_fixed_shape(graph, node))
-        return true;
     for (uint32_t i = 0; i < node->input_count; i++) {
         const ai_value *value = ai_pass_input(graph, node, i);
         if (value != NULL && (value->data == NULL || value->layout != AI_LAYOUT_PLAIN))
             return false;
     }
-    return node->input_count > 0 && !is_random(graph, node);
+    return node->input_count > 0;
+}
+
+static bool is_foldable(const ai_graph *graph, const ai_graph_node *node)
+{
+    return is_fixed_shape(graph, node) ||
+           (has_constants_only(graph, node) && !is_random(graph, node));
 }
 
 static bool is_view(uint16_t op)
 {
     return op == AI_OP_IDENTITY || op == AI_OP_RESHAPE || op == AI_OP_FLATTEN ||
            op == AI_OP_SQUEEZE || op == AI_OP_UNSQUEEZE;
+}
+
+static void set_shape(ai_value *value, const ai_tensor_info *info)
+{
+    value->type = info->type;
+    value->rank = info->rank;
+    memcpy(value->dim, info->dim, sizeof value->dim);
+    value->has_shape = true;
 }
 
 /* Gives output i of the node its bytes. A value at the border of the graph stays a value: it is
@@ -147,12 +160,13 @@ static ai_status build(mini *m, const ai_graph *graph, const ai_graph_node *node
     return ai_graph_status(m->graph, err);
 }
 
-static ai_status open_mini(mini *m, ai_error *err)
+static ai_status open_mini(mini *m, bool is_for_shapes, ai_error *err)
 {
     size_t bytes = 0;
     ai_options options = AI_OPTIONS_INIT;
     options.threads = 1;
-    ai_status status = ai_flat_write(m->graph, NULL, 0, &m->file, &bytes, err);
+    ai_status status = is_for_shapes ? ai_flat_write_shapes(m->graph, &m->file, &bytes, err)
+                                     : ai_flat_write(m->graph, NULL, 0, &m->file, &bytes, err);
     if (status == AI_OK)
         status = ai_model_view(&m->model, m->file, bytes, err);
     if (status == AI_OK)
@@ -198,12 +212,8 @@ static ai_status take_outputs(mini *m, ai_graph *graph, uint32_t index, bool *ha
         if (output < 0)
             continue;
         ai_tensor_info info = AI_TENSOR_INFO_INIT;
-        ai_value *value = &graph->values[output];
         ai_session_output(m->session, next, &info);
-        value->type = info.type;
-        value->rank = info.rank;
-        memcpy(value->dim, info.dim, sizeof value->dim);
-        value->has_shape = true;
+        set_shape(&graph->values[output], &info);
         status = set_constant(graph, index, i, m->outputs[next].data, info.bytes, has_copy, err);
         next++;
     }
@@ -217,11 +227,32 @@ static ai_status fold_by_running(ai_graph *graph, uint32_t index, bool *has_copy
         return ai_fail(err, AI_E_MEMORY, "no memory for a graph");
     ai_status status = build(&m, graph, &graph->nodes[index], err);
     if (status == AI_OK)
-        status = open_mini(&m, err);
+        status = open_mini(&m, false, err);
     if (status == AI_OK)
         status = run_mini(&m, graph, err);
     if (status == AI_OK)
         status = take_outputs(&m, graph, index, has_copy, err);
+    close_mini(&m);
+    return status;
+}
+
+/* A view of a constant has its bytes, in a shape that only opening the node tells. */
+static ai_status fold_view(ai_graph *graph, uint32_t index, bool *has_copy, ai_error *err)
+{
+    const ai_graph_node *node = &graph->nodes[index];
+    const ai_value *x = ai_pass_input(graph, node, 0);
+    mini m = {.graph = ai_graph_new()};
+    if (m.graph == NULL)
+        return ai_fail(err, AI_E_MEMORY, "no memory for a graph");
+    ai_status status = build(&m, graph, node, err);
+    if (status == AI_OK)
+        status = open_mini(&m, true, err);
+    if (status == AI_OK) {
+        ai_tensor_info info = AI_TENSOR_INFO_INIT;
+        ai_session_output(m.session, 0, &info);
+        set_shape(&graph->values[node->outputs[0]], &info);
+        status = set_constant(graph, index, 0, x->data, x->bytes, has_copy, err);
+    }
     close_mini(&m);
     return status;
 }
@@ -236,7 +267,7 @@ static ai_status fold_shape(ai_graph *graph, uint32_t index, bool *has_copy, ai_
     int64_t *data = ai_graph_alloc(graph, sizeof x->dim);
     if (data == NULL)
         return ai_graph_status(graph, err);
-    uint64_t count = 1;
+    int64_t count = 1;
     if (node->op == AI_OP_SIZE) {
         data[0] = ai_pass_elements(x);
     } else {
@@ -244,7 +275,11 @@ static ai_status fold_shape(ai_graph *graph, uint32_t index, bool *has_copy, ai_
         for (int64_t i = bounded(p->start, x->rank); i < bounded(p->end, x->rank); i++)
             data[count++] = x->dim[i];
     }
-    return set_constant(graph, index, 0, data, count * sizeof *data, has_copy, err);
+    ai_tensor_info info = {.type = AI_S64, .rank = node->op == AI_OP_SHAPE, .dim = {count}};
+    if (node->op == AI_OP_SIZE)
+        info.dim[0] = 0;
+    set_shape(&graph->values[node->outputs[0]], &info);
+    return set_constant(graph, index, 0, data, (uint64_t)count * sizeof *data, has_copy, err);
 }
 
 static ai_status fold_node(ai_graph *graph, uint32_t index, ai_error *err)
@@ -255,8 +290,7 @@ static ai_status fold_node(ai_graph *graph, uint32_t index, ai_error *err)
     if (is_fixed_shape(graph, node)) {
         status = fold_shape(graph, index, &has_copy, err);
     } else if (is_view(node->op)) {
-        const ai_value *x = ai_pass_input(graph, node, 0);
-        status = set_constant(graph, index, 0, x->data, x->bytes, &has_copy, err);
+        status = fold_view(graph, index, &has_copy, err);
     } else {
         status = fold_by_running(graph, index, &has_copy, err);
     }
@@ -265,9 +299,9 @@ static ai_status fold_node(ai_graph *graph, uint32_t index, ai_error *err)
     return status;
 }
 
-ai_status ai_pass_fold(ai_graph *graph, ai_error *err)
+static ai_status fold_nodes(ai_graph *graph, ai_error *err)
 {
-    ai_status status = ai_pass_need_shapes(graph, err);
+    ai_status status = AI_OK;
     uint32_t count = graph->node_count;
     for (uint32_t i = 0; i < count && status == AI_OK; i++) {
         const ai_graph_node *node = &graph->nodes[i];
@@ -276,6 +310,18 @@ ai_status ai_pass_fold(ai_graph *graph, ai_error *err)
         if (!node->is_dead && !is_copy && is_foldable(graph, node))
             status = fold_node(graph, i, err);
     }
+    return status;
+}
+
+ai_status ai_pass_fold(ai_graph *graph, ai_error *err)
+{
+    /* What constants make may be a shape, of tables that are too large for a session to look into
+     * when it opens: so it is made before shapes are inferred. Inference then checks the others. */
+    ai_status status = fold_nodes(graph, err);
+    if (status == AI_OK)
+        status = ai_pass_need_shapes(graph, err);
+    if (status == AI_OK)
+        status = fold_nodes(graph, err);
     if (status == AI_OK)
         ai_pass_prune(graph);
     return status == AI_OK ? ai_graph_status(graph, err) : status;

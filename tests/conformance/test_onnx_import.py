@@ -38,7 +38,8 @@ def relu(**changes):
 
 
 def convert(model, folder, **options):
-    (folder / "m.onnx").write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
+    data = model if isinstance(model, bytes) else model.SerializeToString()
+    (folder / "m.onnx").write_bytes(data)
     libai.convert(folder / "m.onnx", folder / "m.lai", **options)
 
 
@@ -64,7 +65,8 @@ X = np.arange(6, dtype=np.float32).reshape(2, 3) - 2
 
 def test_not_a_model(tmp_path):
     refused(b"", tmp_path, "is empty", "AI_E_FORMAT")
-    refused(bytes(range(256)), tmp_path, "not an ONNX model, or truncated or corrupt", "AI_E_FORMAT")
+    refused(bytes(range(256)), tmp_path, "not an ONNX model, or truncated or corrupt",
+            "AI_E_FORMAT")
     whole = make([relu()]).SerializeToString()
     refused(whole[:-7], tmp_path, "not an ONNX model, or truncated or corrupt", "AI_E_FORMAT")
     bomb = onnx.ModelProto(ir_version=10)
@@ -200,7 +202,8 @@ def test_unsupported_operators_are_listed(tmp_path):
     kinds = [helper.make_node(f"Kind{i}", ["x"], [f"k{i}"]) for i in range(40)]
     outputs = [value(n.output[0], None) for n in (*many, *kinds)]
     refused(make(many + kinds[:1], outputs=outputs[:4]), tmp_path,
-            "2 operators are not supported: Det 'det0' (3 nodes), Kind0 'k0' (docs", "AI_E_UNSUPPORTED")
+            "2 operators are not supported: Det 'det0' (3 nodes), Kind0 'k0' (docs",
+            "AI_E_UNSUPPORTED")
     refused(make(many + kinds, outputs=outputs), tmp_path,
             "over 32 operators are not supported: Det 'det0' (3 nodes), Kind0 'k0', Kind1 'k1',",
             "AI_E_UNSUPPORTED")
@@ -241,7 +244,8 @@ def test_operator_newer_than_the_opset(tmp_path):
     (helper.make_node("", ["x"], ["y"], name="r"), "node 'r' names no operator", "AI_E_FORMAT"),
     (helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1], pads=[-1, 0]),
      "attribute 'pads' has -1, 0 to 2147483647", "AI_E_FORMAT"),
-    (helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1], auto_pad="SAME_UPPER", pads=[1, 0]),
+    (helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1], auto_pad="SAME_UPPER",
+                      pads=[1, 0]),
      "attribute 'pads' is given beside auto_pad 'SAME_UPPER'", "AI_E_FORMAT"),
     (helper.make_node("Conv", ["x", "x"], ["y"]), "weight has 2 dimensions, at least 3",
      "AI_E_SHAPE"),
@@ -301,6 +305,31 @@ def test_training_outputs_of_old_batch_norm(tmp_path):
     assert run(model, tmp_path, X)["y"].shape == (2, 3)
 
 
+TABLE = np.zeros((2000, 1), np.int64)
+TABLE[1500:1502, 0] = 3, 2
+
+
+@pytest.mark.parametrize("nodes", [
+    [("Slice", ["t", "from", "to"], "s")],
+    [("Gather", ["t", "from_to"], "s")],
+    [("Mul", ["t", "two"], "u"), ("Sub", ["u", "t"], "v"), ("Slice", ["v", "from", "to"], "s")],
+    [("Reshape", ["t", "half"], "u"), ("ReduceSum", ["u", "zero"], "v"),
+     ("Slice", ["v", "from_2", "to_2"], "s")],
+], ids=lambda nodes: nodes[0][0])
+def test_shape_from_a_large_table(nodes, tmp_path):
+    """Larger than what a session looks into when it opens: the converter folds it before."""
+    constants = {"t": TABLE, "from": [1500], "to": [1502], "from_to": [1500, 1501], "two": [2],
+                 "half": [2, 1000, 1], "zero": [0], "from_2": [500], "to_2": [502], "flat": [-1]}
+    options = {"ReduceSum": {"keepdims": 0}}
+    model = make([*(helper.make_node(op, ins, [out], **options.get(op, {}))
+                    for op, ins, out in nodes),
+                  helper.make_node("Reshape", ["s", "flat"], ["shape"]),
+                  helper.make_node("Reshape", ["x", "shape"], ["y"])],
+                 initializers=[numpy_helper.from_array(np.asarray(v), n)
+                               for n, v in constants.items()])
+    np.testing.assert_array_equal(run(model, tmp_path, X)["y"], X.reshape(3, 2))
+
+
 # ---- Inputs ----
 
 
@@ -313,7 +342,8 @@ def test_unset_dimensions(tmp_path):
     refused(model, tmp_path, "dimension 1 is fixed at 3, the shape given for it has 4",
             "AI_E_SHAPE", shapes={"x": [1, 4, 5]})
     refused(model, tmp_path, "a shape was given for 'z'", "AI_E_ARGUMENT", shapes={"z": [1]})
-    refused(model, tmp_path, "is negative or too big", "AI_E_ARGUMENT", shapes={"x": [1, 3, 1 << 62]})
+    refused(model, tmp_path, "is negative or too big", "AI_E_ARGUMENT",
+            shapes={"x": [1, 3, 1 << 62]})
     convert(model, tmp_path, shapes={"x": [2, 3, 5]})
     with libai.Model(tmp_path / "m.lai") as network:
         assert network.inputs[0].shape == (2, 3, 5)
@@ -380,7 +410,8 @@ def test_tensor_encodings(dtype, raw, tmp_path):
         array *= 77
     if np.issubdtype(array.dtype, np.signedinteger) or array.dtype.kind == "f":
         array = -array
-    tensor = helper.make_tensor("w", dtype, array.shape, array.tobytes() if raw else array.flatten(),
+    tensor = helper.make_tensor("w", dtype, array.shape,
+                                array.tobytes() if raw else array.flatten(),
                                 raw=raw)
     nodes = [relu(), helper.make_node("Identity", ["w"], ["z"])]
     model = make(nodes, outputs=[value("y"), value("z", [2, 3], dtype)], initializers=[tensor])
