@@ -37,12 +37,21 @@ static bool makes_blocks(const placer *p, int32_t value)
     return value >= 0 && (uint32_t)value < p->known && p->is_blocks[value];
 }
 
+/* A block with fewer channels than half of its lanes is mostly padding: memory that is written and
+ * read for nothing. What reads plain planes stays plain then. What reads blocks goes on in them:
+ * its output takes no more than its input, and a Reorder of that input would cost as much. */
+static bool is_padding(const placer *p, const ai_graph_node *node, int64_t channels)
+{
+    return channels < LANES / 2 && !makes_blocks(p, node->inputs[0]);
+}
+
 static uint32_t conv_form(const placer *p, const ai_graph_node *node)
 {
     const ai_conv_params *params = node->params;
     const ai_value *x = ai_pass_input(p->graph, node, 0);
     const ai_value *w = ai_pass_constant(p->graph, node, 1, AI_F32);
-    if (w == NULL || !is_image(x) || w->rank != 4 || params->group == 0)
+    if (w == NULL || !is_image(x) || w->rank != 4 || params->group == 0 ||
+        is_padding(p, node, w->dim[0]))
         return FORM_PLAIN;
     int64_t inputs = w->dim[1];
     int64_t outputs = w->dim[0] / params->group;

@@ -58,6 +58,26 @@ START_TEST(convolutions_choose_by_channels)
 }
 END_TEST
 
+/* Blocks of under 8 channels are made of blocks only, which are as large. */
+START_TEST(few_channels_stay_plain)
+{
+    int32_t x = net_input(graph, "x", DIMS(1, 3, 11, 11), 0);
+    int32_t a = net_conv(graph, "seven", x, 7, 3, 1, 1, 1, true);
+    int32_t b = net_op(graph, "relu", AI_OP_RELU, a, AI_NO_VALUE);
+    int32_t c = net_conv(graph, "depthwise", b, 7, 3, 1, 1, 7, true);
+    int32_t d = net_conv(graph, "eight", c, 8, 3, 1, 1, 1, true);
+    ai_graph_output(graph, net_conv(graph, "one", d, 1, 3, 1, 1, 1, true));
+    net_pass_close(graph, lay_out, 72, 100);
+    static const char *const plain[] = {"seven", "relu", "depthwise"};
+    for (uint32_t i = 0; i < 3; i++)
+        ck_assert_uint_eq(layout_of(plain[i]), AI_LAYOUT_PLAIN);
+    ck_assert_uint_eq(weight_layout("seven"), AI_LAYOUT_PLAIN);
+    ck_assert_uint_eq(layout_of("eight"), AI_LAYOUT_NCHW16C);
+    ck_assert_uint_eq(layout_of("one"), AI_LAYOUT_NCHW16C);
+    ck_assert_uint_eq(net_nodes(graph, AI_OP_REORDER), 2);
+}
+END_TEST
+
 /* Sums of 1x1 convolutions run in the same order in both layouts: equal bits. */
 START_TEST(followers_keep_the_layout)
 {
@@ -204,6 +224,7 @@ Suite *layout_suite(void)
     TCase *tests = tcase_create("layout");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, convolutions_choose_by_channels);
+    tcase_add_test(tests, few_channels_stay_plain);
     tcase_add_test(tests, followers_keep_the_layout);
     tcase_add_test(tests, one_reorder_a_direction);
     tcase_add_test(tests, outputs_are_plain);
