@@ -10,8 +10,14 @@ extern "C" {
 #endif
 
 /* Called on the calling thread while the conversion goes on. `done` of `total` units of the named
- * part ("read", "fold", "pack", "self-test"). Anything but 0 ends it with AI_E_STOPPED. */
+ * part ("read", "fold", "pack", "self-test", "write", "check"), the first before anything is read. An
+ * AI_E_IO in "write" or "check", or before any part, is the output's. Anything but 0 ends the
+ * conversion with AI_E_STOPPED. */
 typedef int32_t (*ai_progress_fn)(void *user, const char *part, uint64_t done, uint64_t total);
+
+/* Called with the finished file, opened, before it gets its name; a failure keeps it from that, and
+ * its code and *err are those of the conversion. */
+typedef ai_status (*ai_check_fn)(void *user, const ai_model *model, ai_error *err);
 
 typedef struct ai_named_shape {        /* fixed for ever */
     const char *name;                  /* of a graph input */
@@ -39,9 +45,10 @@ typedef struct ai_convert_options {
     const char           *licence;         /* SPDX identifier for the metadata; NULL: not stated */
     ai_progress_fn        progress;        /* NULL: none */
     void                 *user;
+    ai_check_fn           check;           /* NULL: none */
 } ai_convert_options;
 #define AI_CONVERT_OPTIONS_INIT \
-    { (uint32_t)sizeof(ai_convert_options), 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL }
+    { (uint32_t)sizeof(ai_convert_options), 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, NULL }
 
 /* Reads an ONNX file (external data beside it), folds, fuses, lays out and packs it, adds a
  * self-test, checks the result by opening and running it, and only then puts it at `out_path` by

@@ -131,7 +131,9 @@ static const char *model_name(job *j)
 
 static ai_status import(job *j, ai_error *err)
 {
-    ai_status status = ai_os_map(j->in_path, &j->source, &j->source_bytes, err);
+    ai_status status = progress(j, "read", 0, 1, err); /* how much is not known yet */
+    if (status == AI_OK)
+        status = ai_os_map(j->in_path, &j->source, &j->source_bytes, err);
     if (status == AI_OK)
         status = progress(j, "read", 0, j->source_bytes, err);
     if (status != AI_OK)
@@ -271,19 +273,36 @@ static ai_status make_self_test(job *j, ai_error *err)
 
 /* ---- The file ---- */
 
+static ai_status write_temporary(job *j, ai_error *err)
+{
+    ai_status status = progress(j, "write", 0, j->file_bytes, err);
+    if (status == AI_OK)
+        status = ai_target_write(&j->target, j->file, j->file_bytes, err);
+    return status == AI_OK ? progress(j, "write", j->file_bytes, j->file_bytes, err) : status;
+}
+
 /* What the reader will do: open, compare every checksum, run at each level. ref ran already. */
 static ai_status check_temporary(const job *j, ai_error *err)
 {
+    enum { CHECKS = 3 };
     ai_model *model = NULL;
-    ai_status status = ai_model_open(&model, j->target.temporary, err);
+    ai_status status = progress(j, "check", 0, CHECKS, err);
+    if (status == AI_OK)
+        status = ai_model_open(&model, j->target.temporary, err);
     if (status != AI_OK)
         return status;
     uint32_t levels = ai_cpu() & (AI_CPU_OPENBLAS - 1u) & ~(uint32_t)AI_CPU_REF;
     status = ai_model_verify(model, err);
     if (status == AI_OK)
+        status = progress(j, "check", 1, CHECKS, err);
+    if (status == AI_OK)
         status = ai_self_test(model, levels == 0 ? AI_CPU_REF : levels, 1, err);
+    if (status == AI_OK)
+        status = progress(j, "check", 2, CHECKS, err);
+    if (status == AI_OK && j->options.check != NULL)
+        status = j->options.check(j->options.user, model, err);
     ai_model_close(model);
-    return status;
+    return status == AI_OK ? progress(j, "check", CHECKS, CHECKS, err) : status;
 }
 
 /* ---- All of it ---- */
@@ -338,7 +357,7 @@ static ai_status run(job *j, ai_error *err)
             ai_flat_write(j->graph, j->resources, j->resource_count, &j->file, &j->file_bytes, err);
     if (status == AI_OK) {
         release_graph(j);
-        status = ai_target_write(&j->target, j->file, j->file_bytes, err);
+        status = write_temporary(j, err);
     }
     if (status == AI_OK) {
         free(j->file);

@@ -292,7 +292,7 @@ static int32_t stop_at(void *user, const char *part, uint64_t done, uint64_t tot
 
 START_TEST(caller_may_stop)
 {
-    static const char *const parts[] = {"read", "fold", "pack", "self-test"};
+    static const char *const parts[] = {"read", "fold", "pack", "self-test", "write", "check"};
     ai_convert_options options = AI_CONVERT_OPTIONS_INIT;
     stop s = {parts[_i], 0};
     options.progress = stop_at;
@@ -302,6 +302,26 @@ START_TEST(caller_may_stop)
     s = (stop){NULL, 0};
     ck_assert_int_eq(ai_convert_file(source, target, &options, NULL), AI_OK);
     ck_assert_int_gt(s.calls, 5);
+}
+END_TEST
+
+static ai_status refuse(void *user, const ai_model *model, ai_error *error)
+{
+    ai_model_info info = AI_MODEL_INFO_INIT;
+    ck_assert_int_eq(ai_model_describe(model, &info), AI_OK);
+    ck_assert_uint_eq(info.input_count, 1);
+    *(int *)user += 1;
+    return ai_fail(error, AI_E_VALUE, "not to my taste");
+}
+
+START_TEST(caller_may_check)
+{
+    ai_convert_options options = AI_CONVERT_OPTIONS_INIT;
+    int calls = 0;
+    options.check = refuse;
+    options.user = &calls;
+    expect_failure(&options, source, target, AI_E_VALUE, "not to my taste");
+    ck_assert_int_eq(calls, 1);
 }
 END_TEST
 
@@ -503,7 +523,8 @@ Suite *convert_suite(void)
     tcase_add_test(files, options_are_checked);
     tcase_add_test(files, lists_are_checked);
     tcase_add_test(files, names_are_utf8);
-    tcase_add_loop_test(files, caller_may_stop, 0, 4);
+    tcase_add_test(files, caller_may_check);
+    tcase_add_loop_test(files, caller_may_stop, 0, 6);
     suite_add_tcase(suite, files);
     TCase *memory = tcase_create("memory");
     tcase_add_loop_test(memory, damaged_self_tests, 0, 9);
