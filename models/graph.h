@@ -57,6 +57,8 @@ typedef struct ai_graph {
     int64_t        opset;    /* of the source, for the metadata */
     const char    *producer; /* what wrote the source, or NULL */
     void          *memory; /* arena of everything above */
+    uint64_t folded_bytes; /* of constants that were computed */
+    uint64_t fold_limit;   /* of folded_bytes; 0: not set yet */
 } ai_graph;
 
 /* ---- Building (graph.c). On no memory these return NULL or a negative index and the graph

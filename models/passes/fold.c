@@ -220,8 +220,45 @@ static ai_status take_outputs(mini *m, ai_graph *graph, uint32_t index, bool *ha
     return status;
 }
 
+/* A small file may ask for any amount by ConstantOfShape, Expand or Tile. What is folded may take
+ * four times what the source holds, and 2 GiB besides: the weights of a VGG come from a few
+ * numbers. */
+static void set_limit(ai_graph *graph)
+{
+    graph->fold_limit = UINT64_C(1) << 31;
+    for (uint32_t i = 0; i < graph->value_count; i++) {
+        if (graph->values[i].data != NULL)
+            graph->fold_limit += 4 * graph->values[i].bytes;
+    }
+}
+
+static ai_status count_bytes(ai_graph *graph, const ai_graph_node *node, ai_error *err)
+{
+    uint64_t bytes = 0;
+    if (graph->fold_limit == 0)
+        set_limit(graph);
+    for (uint32_t i = 0; i < node->output_count; i++) {
+        if (node->outputs[i] < 0)
+            continue;
+        const ai_value *value = &graph->values[node->outputs[i]];
+        bytes += (uint64_t)ai_pass_elements(value) * ai_type_bytes(value->type);
+    }
+    if (bytes > graph->fold_limit - graph->folded_bytes)
+        return ai_fail(
+            err, AI_E_MEMORY,
+            "%s '%s': a constant of %llu bytes is to be computed, beside %llu that were, "
+            "at most %llu are possible",
+            ai_op_find(node->op)->name, node->name, (unsigned long long)bytes,
+            (unsigned long long)graph->folded_bytes, (unsigned long long)graph->fold_limit);
+    graph->folded_bytes += bytes;
+    return AI_OK;
+}
+
 static ai_status fold_by_running(ai_graph *graph, uint32_t index, bool *has_copy, ai_error *err)
 {
+    ai_status within = count_bytes(graph, &graph->nodes[index], err);
+    if (within != AI_OK)
+        return within;
     mini m = {.graph = ai_graph_new()};
     if (m.graph == NULL)
         return ai_fail(err, AI_E_MEMORY, "no memory for a graph");

@@ -32,6 +32,41 @@ START_TEST(constants_run_once)
 }
 END_TEST
 
+/* What a few numbers ask for: 2 GiB is the limit, of one constant or of several together. */
+START_TEST(folded_bytes_are_bounded)
+{
+    static const struct {
+        int64_t dim[2];
+        uint32_t nodes;
+    } cases[] = {{{1 << 20, 1 << 20}, 1}, {{1 << 10, (1 << 19) + 16}, 1}, {{1 << 9, 1 << 10}, 3}};
+    ai_error err = {0};
+    ai_cast_params params = {.type = AI_F32};
+    int32_t shape = net_s64(graph, "shape", 2, cases[_i].dim);
+    int32_t sum = net_input(graph, "x", DIMS(1, 1), 0);
+    if (_i == 2) /* so that the test itself takes nothing */
+        graph->fold_limit = 1 << 22;
+    for (uint32_t i = 0; i < cases[_i].nodes; i++) {
+        const char *name = ai_graph_format(graph, "large%u", i);
+        int32_t large = net_node(graph, name, AI_OP_CONSTANT_OF_SHAPE, &params, sizeof params,
+                                 AI_F32, 1, &shape);
+        sum = net_op(graph, ai_graph_format(graph, "sum%u", i), AI_OP_ADD, sum, large);
+    }
+    ai_graph_output(graph, sum);
+    for (uint32_t i = 0; i < graph->value_count; i++) { /* what ai_graph_infer finds */
+        ai_value *value = &graph->values[i];
+        if (value->data != NULL || value->is_input)
+            continue;
+        value->has_shape = true;
+        value->rank = 2;
+        memcpy(value->dim, cases[_i].dim, sizeof cases[_i].dim);
+    }
+    ck_assert_int_eq(ai_pass_fold(graph, &err), AI_E_MEMORY);
+    const char *node = _i == 2 ? "ConstantOfShape 'large2': a" : "ConstantOfShape 'large0': a";
+    ck_assert_msg(strstr(err.message, node) == err.message, "%s", err.message);
+    ck_assert_ptr_nonnull(strstr(err.message, "bytes is to be computed"));
+}
+END_TEST
+
 START_TEST(constant_output_is_copied)
 {
     int32_t a = net_random(graph, "a", 1, -1, 1, DIMS(2, 3));
@@ -232,6 +267,7 @@ Suite *fold_suite(void)
     TCase *tests = tcase_create("fold");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, constants_run_once);
+    tcase_add_loop_test(tests, folded_bytes_are_bounded, 0, 3);
     tcase_add_test(tests, constant_output_is_copied);
     tcase_add_test(tests, fixed_shape_is_constant);
     tcase_add_loop_test(tests, shape_that_varies_stays, 0, 2);
