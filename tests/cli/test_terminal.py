@@ -6,12 +6,16 @@ from __future__ import annotations
 import os
 import pty
 
+import pytest
 from PIL import Image
 
 
 def on_terminal(*arguments: object) -> tuple[int, str]:
     """Exit status and all that a terminal gets to see."""
-    pid, terminal = pty.fork()
+    try:
+        pid, terminal = pty.fork()
+    except OSError as error:  # a root without /dev/pts
+        pytest.skip(f"no terminal can be made: {error}")
     if pid == 0:
         os.execv(os.environ["AI_BIN"], [os.environ["AI_BIN"], *map(str, arguments)])
     seen = b""

@@ -120,8 +120,8 @@ def test_fetch_says_what_there_is():
     run = subprocess.run([sys.executable, os.path.join(ZOO, "fetch"), "alexnet"],
                          capture_output=True, text=True)
     assert run.returncode == 1
-    assert run.stderr == ("fetch: unknown network 'alexnet', there are efficientnet-lite0, "
-                          "mobilenetv2, resnet50-synthetic\n")
+    assert run.stderr == ("fetch: unknown name 'alexnet', there are efficientnet-lite0, "
+                          "mobilenetv2, resnet50-synthetic, photos\n")
 
 
 def test_labels():
