@@ -85,6 +85,8 @@ static int take_option(ai_cli_args *args, int argc, char **argv, int *at)
             return ai_cli_misused(command, "--%s needs %s", option->name, option->value);
         value = argv[++*at];
     }
+    if (option->kind != AI_CLI_FLAG && !*value)
+        return ai_cli_misused(command, "--%s is empty, needed is %s", option->name, option->value);
     uint32_t count;
     if (option->kind == AI_CLI_COUNT && !parse_count(value, option->max, &count))
         return ai_cli_misused(command, "--%s is '%s', needed is a number from 1 to %u",
@@ -101,6 +103,10 @@ static int check_complete(const ai_cli_args *args)
     if (args->operand_count > command->max_operands)
         return ai_cli_misused(command, "'%s' is one operand too many",
                               args->operands[command->max_operands]);
+    for (uint32_t i = 0; i < args->operand_count; i++) {
+        if (!*args->operands[i])
+            return ai_cli_misused(command, "a path is empty, needed is %s", command->operands);
+    }
     for (uint32_t i = 0; i < command->option_count; i++) {
         const ai_cli_option *option = &command->options[i];
         if (option->is_required && !ai_cli_text(args, option->name))

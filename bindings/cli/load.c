@@ -17,7 +17,7 @@ bool ai_cli_shape(const char *text, size_t *name_bytes, uint32_t *rank, int64_t 
     for (;;) {
         int64_t value = 0;
         size_t digits = strspn(at, "0123456789");
-        if (digits == 0 || digits > 12 || *rank == AI_MAX_RANK)
+        if (digits == 0 || digits > 13 || *rank == AI_MAX_RANK)
             return false;
         for (size_t i = 0; i < digits; i++)
             value = value * 10 + (at[i] - '0');
