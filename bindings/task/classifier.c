@@ -41,8 +41,9 @@ static ai_status read_recipe(ai_classifier *c, const ai_model *model, ai_error *
     ai_resource image = AI_RESOURCE_INIT;
     find_resource(model, "image", &image);
     if (!image.data)
-        return ai_task_fail(err, AI_E_FORMAT,
-                            "model has no image recipe: convert it with an 'image' resource");
+        return ai_task_fail(
+            err, AI_E_FORMAT,
+            "model has no image recipe: convert it with --image, or with a resource 'image'");
     return ai_recipe_read(&c->recipe, image.data, image.bytes, err);
 }
 
