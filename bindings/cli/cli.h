@@ -105,7 +105,17 @@ int ai_cli_fail(const char *path, const char *format, ...) __attribute__((format
 ai_status ai_cli_error(ai_error *err, ai_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* ---- Signals (signals.c): between hold and release SIGHUP, SIGINT and SIGTERM only leave a note,
+ * so that what is unfinished can be removed; release dies of the one that came. ---- */
+
+void ai_cli_hold_signals(void);
+bool ai_cli_is_stopped(void);
+void ai_cli_release_signals(void);
+
 /* ---- Text (report.c) ---- */
+
+/* Line number, from 1, of the first byte that is not UTF-8, or 0: there is none. */
+uint32_t ai_cli_bad_line(const char *text);
 
 /* Prints text of a file's with '?' for control characters and what is no UTF-8, so that it cannot
  * steer a terminal. */
@@ -135,7 +145,7 @@ const char *ai_cli_bar_text(char text[64], double share, int width);
 
 /* ---- Files (disk.c) ---- */
 
-/* Reads a whole file; *data is the caller's, to be freed. Larger ones than `most` are refused. */
+/* Reads a whole regular file; *data is the caller's, to be freed. Larger ones than `most` are refused. */
 ai_status ai_cli_read(void **data, size_t *bytes, const char *path, size_t most, ai_error *err);
 
 /* A file that appears under its name only when ai_cli_keep is called. */
@@ -145,6 +155,7 @@ typedef struct ai_cli_output {
     int file; /* -1: closed */
 } ai_cli_output;
 
+/* Beside `path` or, where that is a symbolic link, beside the file it leads to. */
 ai_status ai_cli_create(ai_cli_output *out, const char *path, ai_error *err);
 ai_status ai_cli_write(ai_cli_output *out, const void *data, size_t bytes, ai_error *err);
 ai_status ai_cli_flush(ai_cli_output *out, ai_error *err); /* to the disk, and closes */
@@ -157,6 +168,8 @@ char *ai_cli_join(const char *folder, const char *name);
 ai_status ai_cli_images(char ***paths, uint32_t *count, const char *folder, ai_error *err);
 void ai_cli_free_list(char **paths, uint32_t count);
 bool ai_cli_is_folder(const char *path);
+/* Whether both lead to one file that is there. */
+bool ai_cli_is_same(const char *a, const char *b);
 /* Folder of the running program; to be freed; NULL: not known. */
 char *ai_cli_own_folder(void);
 

@@ -117,6 +117,8 @@ static int take_input(run_state *r, const char *text)
         return ai_cli_fail(r->path, "model has no input '%.*s'; its first is '%.80s'",
                            (int)strcspn(text, "="), text, r->in_count ? info.name : "");
     }
+    if (!*file)
+        return ai_cli_misused(r->args->command, "--input is '%s', needed is NAME=F.npy", text);
     if (r->in[index].memory)
         return ai_cli_misused(r->args->command, "--input '%s' is given twice", text);
     if (ai_npy_read(&r->in[index], file, &err) != AI_OK)
@@ -191,20 +193,21 @@ static int write_output(run_state *r, uint32_t index)
     if (!path)
         return ai_cli_fail(r->path, "no memory for a path");
     int status = AI_CLI_OK;
+    if (ai_cli_create(&r->files[index], path, &err) != AI_OK)
+        status = ai_cli_failed(path, &err);
     for (uint32_t i = 0; i < index && status == AI_CLI_OK; i++) {
-        if (strcmp(r->files[i].path, path) == 0)
+        if (strcmp(r->files[i].path, r->files[index].path) == 0)
             status = ai_cli_fail(path, "two outputs of the model would have this file's name");
     }
     if (status == AI_CLI_OK &&
-        (ai_cli_create(&r->files[index], path, &err) != AI_OK ||
-         ai_npy_write(&r->files[index], &info, r->buffers[index].data, &err) != AI_OK ||
+        (ai_npy_write(&r->files[index], &info, r->buffers[index].data, &err) != AI_OK ||
          ai_cli_flush(&r->files[index], &err) != AI_OK))
         status = ai_cli_failed(path, &err);
     free(path);
     return status;
 }
 
-/* All are complete on the disk before the first gets its name. */
+/* All can be put in place and are complete on the disk before the first gets its name. */
 static int write_outputs(run_state *r)
 {
     ai_error err;
@@ -212,8 +215,11 @@ static int write_outputs(run_state *r)
     if (mkdir(folder, 0777) < 0 && errno != EEXIST)
         return ai_cli_fail(folder, "cannot create folder: %s", strerror(errno));
     int status = AI_CLI_OK;
+    ai_cli_hold_signals();
     for (uint32_t i = 0; status == AI_CLI_OK && i < r->out_count; i++)
         status = write_output(r, i);
+    if (ai_cli_is_stopped())
+        status = AI_CLI_FAILED;
     for (uint32_t i = 0; status == AI_CLI_OK && i < r->out_count; i++) {
         if (ai_cli_keep(&r->files[i], &err) != AI_OK)
             status = ai_cli_failed(r->files[i].path, &err);
@@ -235,6 +241,7 @@ static int run(const ai_cli_args *args)
     if (status == AI_CLI_OK)
         status = write_outputs(&r);
     release(&r);
+    ai_cli_release_signals();
     return status;
 }
 
@@ -244,7 +251,9 @@ const ai_cli_command ai_command_run = {
     "runs a network on NumPy files",
     "An array's shape is taken over where the model lets it vary. In the names of files '/' and "
     "':'\n"
-    "become '_'. Existing files are replaced when all outputs are complete.",
+    "become '_'. Existing files are replaced when all outputs are complete; of symbolic links, "
+    "the\n"
+    "files they lead to.",
     options,
     AI_CLI_OPTION_COUNT(options),
     1,

@@ -46,7 +46,8 @@ ai_status ai_cli_read(void **data, size_t *bytes, const char *path, size_t most,
 {
     char *text = NULL;
     struct stat st;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: opening a pipe must not wait for a writer. */
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0)
         return fail_io(err, "open");
     ai_status status = AI_OK;
@@ -54,12 +55,13 @@ ai_status ai_cli_read(void **data, size_t *bytes, const char *path, size_t most,
         status = fail_io(err, "read");
     else if (S_ISDIR(st.st_mode))
         status = ai_cli_error(err, AI_E_IO, "is a folder, needed is a file");
-    else if (S_ISREG(st.st_mode) && (uint64_t)st.st_size > most)
+    else if (!S_ISREG(st.st_mode))
+        status = ai_cli_error(err, AI_E_IO, "is no regular file");
+    else if ((uint64_t)st.st_size > most)
         status = ai_cli_error(err, AI_E_IO, "file has %lld bytes, the limit is %zu",
                               (long long)st.st_size, most);
     else /* one byte of room beyond the size, to see the end without growing */
-        status = read_all(file, &text, bytes, S_ISREG(st.st_mode) ? (size_t)st.st_size + 1 : 65536,
-                          most, err);
+        status = read_all(file, &text, bytes, (size_t)st.st_size + 1, most, err);
     close(file);
     if (status != AI_OK) {
         free(text);
@@ -82,17 +84,26 @@ char *ai_cli_join(const char *folder, const char *name)
 
 ai_status ai_cli_create(ai_cli_output *out, const char *path, ai_error *err)
 {
+    static const char name[] = "ai-XXXXXX.tmp"; /* short: the path's own may be a long one */
+    struct stat st;
     *out = (ai_cli_output){.file = -1};
-    size_t bytes = strlen(path) + sizeof ".XXXXXX";
-    out->path = strdup(path);
-    out->temporary = malloc(bytes);
-    if (!out->path || !out->temporary) {
-        free(out->temporary);
-        out->temporary = NULL;
+    bool is_link = lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+    out->path = is_link ? realpath(path, NULL) : strdup(path);
+    if (!out->path && is_link)
+        return fail_io(err, "follow the symbolic link");
+    if (!out->path)
         return ai_cli_error(err, AI_E_MEMORY, "no memory for a path");
-    }
-    snprintf(out->temporary, bytes, "%s.XXXXXX", path);
-    out->file = mkostemp(out->temporary, O_CLOEXEC);
+    /* Renaming would put a file in the place of a device, and would fail late on a folder. */
+    if (stat(out->path, &st) == 0 && !S_ISREG(st.st_mode))
+        return ai_cli_error(err, AI_E_IO, "is there and not a regular file");
+    const char *slash = strrchr(out->path, '/');
+    size_t folder = slash ? (size_t)(slash - out->path) + 1 : 0;
+    out->temporary = malloc(folder + sizeof name);
+    if (!out->temporary)
+        return ai_cli_error(err, AI_E_MEMORY, "no memory for a path");
+    memcpy(out->temporary, out->path, folder);
+    memcpy(out->temporary + folder, name, sizeof name);
+    out->file = mkostemps(out->temporary, (int)strlen(".tmp"), O_CLOEXEC);
     if (out->file < 0) {
         free(out->temporary);
         out->temporary = NULL;
@@ -109,6 +120,8 @@ ai_status ai_cli_write(ai_cli_output *out, const void *data, size_t bytes, ai_er
 {
     const char *next = data;
     while (bytes > 0) {
+        if (ai_cli_is_stopped())
+            return ai_cli_error(err, AI_E_STOPPED, "stopped by a signal");
         ssize_t done = write(out->file, next, bytes);
         if (done < 0 && errno != EINTR)
             return fail_io(err, "write");
@@ -154,6 +167,14 @@ bool ai_cli_is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool ai_cli_is_same(const char *a, const char *b)
+{
+    struct stat first;
+    struct stat second;
+    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
 static int is_image_name(const struct dirent *entry)
 {
     const char *dot = strrchr(entry->d_name, '.');
@@ -167,6 +188,14 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* Folders and pipes with an image's name are passed over; what is broken is told when it is read.
+ */
+static bool is_read(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) != 0 || S_ISREG(st.st_mode);
+}
+
 ai_status ai_cli_images(char ***paths, uint32_t *count, const char *folder, ai_error *err)
 {
     struct dirent **entries = NULL;
@@ -175,18 +204,23 @@ ai_status ai_cli_images(char ***paths, uint32_t *count, const char *folder, ai_e
         return fail_io(err, "read");
     char **list = calloc((size_t)found + 1, sizeof *list);
     bool is_full = list != NULL;
+    uint32_t kept = 0;
     for (int i = 0; i < found; i++) {
         if (is_full)
-            is_full = (list[i] = ai_cli_join(folder, entries[i]->d_name)) != NULL;
+            is_full = (list[kept] = ai_cli_join(folder, entries[i]->d_name)) != NULL;
+        if (is_full && is_read(list[kept]))
+            kept++;
+        else if (is_full)
+            free(list[kept]);
         free(entries[i]);
     }
     free(entries);
     if (!is_full) {
-        ai_cli_free_list(list, list ? (uint32_t)found : 0);
+        ai_cli_free_list(list, kept);
         return ai_cli_error(err, AI_E_MEMORY, "no memory for %d paths", found);
     }
     *paths = list;
-    *count = (uint32_t)found;
+    *count = kept;
     return AI_OK;
 }
 

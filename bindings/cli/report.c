@@ -11,6 +11,8 @@
 
 int ai_cli_failed(const char *path, const ai_error *err)
 {
+    if (ai_cli_is_stopped()) /* it will die of the signal, which says enough */
+        return AI_CLI_FAILED;
     fputs("ai: ", stderr);
     ai_cli_print(stderr, path);
     fputs(": ", stderr);
@@ -57,6 +59,20 @@ static int utf8_bytes(const unsigned char *c)
     bool is_surrogate = c[0] == 0xed && c[1] >= 0xa0;
     bool is_beyond = c[0] == 0xf4 && c[1] >= 0x90;
     return is_long || is_surrogate || is_beyond ? 0 : bytes;
+}
+
+uint32_t ai_cli_bad_line(const char *text)
+{
+    uint32_t line = 1;
+    const unsigned char *c = (const unsigned char *)text;
+    while (*c) {
+        int bytes = utf8_bytes(c);
+        if (bytes == 0)
+            return line;
+        line += *c == '\n';
+        c += bytes;
+    }
+    return 0;
 }
 
 /* Whether a terminal would obey it; C2 80 to C2 9F are controls that take two bytes. */

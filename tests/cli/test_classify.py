@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -168,3 +169,14 @@ def test_shipped_model_missing(ai, tmp_path, folder):
     done = subprocess.run([lonely, "classify", "a.png"], capture_output=True, text=True)
     assert done.returncode == 1
     assert "models/zoo/fetch efficientnet-lite0" in done.stderr
+
+
+def test_pipes_do_not_hang(ai, colours, tmp_path):
+    """A folder's are passed over; one that is named is refused."""
+    paint(tmp_path / "a.png", "red")
+    os.mkfifo(tmp_path / "b.png")
+    (tmp_path / "c.png").mkdir()
+    status, out, err = ai("classify", "--model", colours, "--json", tmp_path)
+    assert (status, err, out.count("\n")) == (0, "", 1)
+    ai("classify", "--model", colours, tmp_path / "b.png").failed(tmp_path / "b.png",
+                                                                  "no regular file")

@@ -136,3 +136,24 @@ def test_output_dir_is_a_file(run):
     done = run(X)
     assert done.status == 1 and "peak" in done.err or "edge" in done.err
     assert run.out.read_text() == "a file"
+
+
+def test_all_outputs_or_none(run):
+    run.out.mkdir()
+    (run.out / "peak.npy").mkdir()
+    run(X).failed(run.out / "peak.npy", "not a regular file")
+    assert os.listdir(run.out) == ["peak.npy"]
+
+
+def test_links_are_written_through(run):
+    run.out.mkdir()
+    (run.out / "real.npy").write_text("before")
+    (run.out / "peak.npy").symlink_to("real.npy")
+    assert run(X) == (0, "", "")
+    assert (run.out / "peak.npy").is_symlink()
+    assert np.load(run.out / "real.npy").tolist() == [[[[6, 8], [14, 16]]]]
+
+
+def test_pipes_are_refused(run):
+    os.mkfifo(run.source)
+    run().failed(run.source, "no regular file")
