@@ -31,6 +31,12 @@ typedef struct parts { /* what the converter's options point to */
     char *recipe;
 } parts;
 
+typedef struct watch { /* what the converter's hooks know */
+    ai_cli_bar bar;
+    const char *part; /* of the progress; NULL: none yet */
+    bool is_classifier;
+} watch;
+
 static void free_parts(parts *p)
 {
     ai_cli_free_list(p->shape_names, p->shape_count);
@@ -57,18 +63,28 @@ static int take_shapes(parts *p, const ai_cli_args *args)
     return AI_CLI_OK;
 }
 
-static int take_labels(parts *p, const char *path)
+static int take_labels(parts *p, const char *path, const char *out)
 {
     ai_error err;
     size_t bytes;
     if (!path)
         return AI_CLI_OK;
+    if (ai_cli_is_same(path, out))
+        return ai_cli_fail(out, "output is the file of labels that is read");
     if (ai_cli_read(&p->labels, &bytes, path, MAX_LABEL_BYTES, &err) != AI_OK)
         return ai_cli_failed(path, &err);
     if (bytes == 0)
         return ai_cli_fail(path, "file is empty, needed is one label a line");
     if (memchr(p->labels, 0, bytes))
         return ai_cli_fail(path, "file has a zero byte, needed is text, one label a line");
+    char *text = realloc(p->labels, bytes + 1);
+    if (!text)
+        return ai_cli_fail(path, "no memory for the labels");
+    p->labels = text;
+    text[bytes] = 0;
+    uint32_t line = ai_cli_bad_line(text);
+    if (line)
+        return ai_cli_fail(path, "line %u is not UTF-8, needed is one label a line", line);
     p->resources[p->resource_count++] = (ai_named_data){"labels", p->labels, bytes};
     return AI_CLI_OK;
 }
@@ -89,7 +105,10 @@ static int take_parts(parts *p, const ai_cli_args *args)
     uint32_t position = 0;
     uint32_t shape_count = ai_cli_list_count(args, "shape");
     uint32_t output_count = ai_cli_list_count(args, "output");
+    const char *name = ai_cli_text(args, "name");
     *p = (parts){0};
+    if (name && ai_cli_bad_line(name))
+        return ai_cli_fail("--name", "name of the model is not UTF-8");
     p->shapes = calloc(shape_count + 1, sizeof *p->shapes);
     p->shape_names = calloc(shape_count + 1, sizeof *p->shape_names);
     p->outputs = calloc(output_count + 1, sizeof *p->outputs);
@@ -99,7 +118,7 @@ static int take_parts(parts *p, const ai_cli_args *args)
         p->outputs[i] = ai_cli_next(args, "output", &position);
     int status = take_shapes(p, args);
     if (status == AI_CLI_OK)
-        status = take_labels(p, ai_cli_text(args, "labels"));
+        status = take_labels(p, ai_cli_text(args, "labels"), ai_cli_text(args, "out"));
     if (status == AI_CLI_OK)
         status = take_recipe(p, ai_cli_text(args, "image"));
     return status;
@@ -107,16 +126,40 @@ static int take_parts(parts *p, const ai_cli_args *args)
 
 static int32_t show_progress(void *user, const char *part, uint64_t done, uint64_t total)
 {
-    ai_cli_bar_draw(user, part, done, total);
-    return 0;
+    watch *w = user;
+    w->part = part;
+    ai_cli_bar_draw(&w->bar, part, done, total);
+    return ai_cli_is_stopped();
+}
+
+/* What has a recipe must be a model that `ai classify` takes. */
+static ai_status check_model(void *user, const ai_model *model, ai_error *err)
+{
+    const watch *w = user;
+    ai_options o = AI_OPTIONS_INIT;
+    ai_classifier *classifier = NULL;
+    o.threads = 1;
+    if (!w->is_classifier)
+        return AI_OK;
+    ai_status status = ai_classifier_open(&classifier, model, &o, err);
+    ai_classifier_close(classifier);
+    return status;
+}
+
+/* The path of the file that an error is about. */
+static const char *concerned(const ai_cli_args *args, const watch *w, ai_status code)
+{
+    bool is_early = !w->part && (code == AI_E_IO || code == AI_E_ARGUMENT);
+    bool is_late = w->part && code == AI_E_IO &&
+                   (strcmp(w->part, "write") == 0 || strcmp(w->part, "check") == 0);
+    return is_early || is_late ? ai_cli_text(args, "out") : args->operands[0];
 }
 
 static int run(const ai_cli_args *args)
 {
-    const char *in = args->operands[0];
     parts p;
     ai_error err;
-    ai_cli_bar bar = {0};
+    watch w = {0};
     int status = take_parts(&p, args);
     if (status == AI_CLI_OK) {
         ai_convert_options o = AI_CONVERT_OPTIONS_INIT;
@@ -129,11 +172,16 @@ static int run(const ai_cli_args *args)
         o.name = ai_cli_text(args, "name");
         o.licence = ai_cli_text(args, "licence");
         o.progress = show_progress;
-        o.user = &bar;
-        ai_status converted = ai_convert_file(in, ai_cli_text(args, "out"), &o, &err);
-        ai_cli_bar_clear(&bar);
+        o.check = check_model;
+        o.user = &w;
+        w.is_classifier = p.recipe != NULL;
+        ai_cli_hold_signals();
+        ai_status converted =
+            ai_convert_file(args->operands[0], ai_cli_text(args, "out"), &o, &err);
+        ai_cli_bar_clear(&w.bar);
         if (converted != AI_OK)
-            status = ai_cli_failed(in, &err);
+            status = ai_cli_failed(concerned(args, &w, converted), &err);
+        ai_cli_release_signals();
     }
     free_parts(&p);
     return status;
@@ -143,7 +191,8 @@ const ai_cli_command ai_command_convert = {
     "convert",
     "IN.onnx",
     "turns an ONNX file into a flat file",
-    "A file of that name is replaced only when the new one is complete and has been checked.\n"
+    "A file of that name is replaced only when the new one is complete and has been checked;\n"
+    "of a symbolic link, the file it leads to. With --image, `ai classify` must take the result.\n"
     "SPEC as JSON is described in docs/format.md; keras is nearest to 224x224 without crop, BGR\n"
     "minus the mean.",
     options,

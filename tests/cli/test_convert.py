@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import time
 
 import numpy as np
 import pytest
-from conftest import save, value
-from onnx import helper
+from conftest import RECIPE, save, value
+from onnx import TensorProto, helper
 
 
 def test_result_verifies(ai, edges):
@@ -121,7 +124,7 @@ def test_missing_files(ai, edges_onnx, tmp_path):
     ai("convert", tmp_path, "-o", out).failed(tmp_path)
     ai("convert", edges_onnx, "-o", out, "--labels", tmp_path / "none").failed(tmp_path / "none")
     ai("convert", edges_onnx, "-o", tmp_path / "no" / "m.lai", "--shape",
-       "x=1x1x4x4").failed(edges_onnx, "no/m.lai")
+       "x=1x1x4x4").failed(tmp_path / "no" / "m.lai", "cannot be created", "No such")
     assert os.listdir(tmp_path) == []
 
 
@@ -153,3 +156,85 @@ def test_bad_labels_and_recipes(ai, edges_onnx, tmp_path):
         ai("convert", edges_onnx, "-o", tmp_path / "m.lai", *shape, "--image",
            spec).failed("--image")
     assert os.listdir(tmp_path) == ["labels.txt"]
+
+
+def test_labels_and_recipes_that_classify_would_refuse(ai, colours, tmp_path):
+    source = colours.with_suffix(".onnx")
+    labels = tmp_path / "labels.txt"
+    out = tmp_path / "m.lai"
+    labels.write_bytes(b"red\ncaf\xe9\nblue\n")
+    ai("convert", source, "-o", out, "--labels", labels).failed(labels, "line 2 is not UTF-8")
+    labels.write_text("red\ngreen\n")
+    given = ["--labels", labels, "--image", RECIPE]
+    ai("convert", source, "-o", out, *given).failed(source, "2 lines", "3 classes")
+    large = RECIPE.replace('"size":8', '"size":16')
+    ai("convert", source, "-o", out, "--image", large).failed(source, "16", "8")
+    assert os.listdir(tmp_path) == ["labels.txt"]
+
+
+def test_what_is_read_is_not_replaced(ai, colours, tmp_path):
+    source = tmp_path / "same.onnx"
+    source.write_bytes(colours.with_suffix(".onnx").read_bytes())
+    labels = tmp_path / "labels.txt"
+    labels.write_text("red\ngreen\nblue\n")
+    for out, words in [(source, "the model that is read"), (labels, "the file of labels")]:
+        link = tmp_path / "link"
+        link.symlink_to(out)
+        for path in (out, link):
+            before = out.read_bytes()
+            ai("convert", source, "-o", path, "--labels", labels).failed(path, words)
+            assert out.read_bytes() == before
+        link.unlink()
+
+
+def test_external_data_is_not_replaced(ai, tmp_path):
+    weights = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4],
+                          data_location=TensorProto.EXTERNAL)
+    weights.external_data.add(key="location", value="w.bin")
+    graph = helper.make_graph([helper.make_node("Add", ["x", "w"], ["y"])], "g", [value("x", [4])],
+                              [value("y", [4])], [weights])
+    source = tmp_path / "m.onnx"
+    source.write_bytes(helper.make_model(graph, ir_version=8, opset_imports=[
+        helper.make_opsetid("", 17)]).SerializeToString())
+    data = tmp_path / "w.bin"
+    data.write_bytes(bytes(16))
+    ai("convert", source, "-o", data).failed(source, "external data", "'w.bin'")
+    assert data.read_bytes() == bytes(16)
+    assert sorted(os.listdir(tmp_path)) == ["m.onnx", "w.bin"]
+
+
+def test_names_of_any_bytes_and_length(ai, edges_onnx, tmp_path):
+    source = os.path.join(os.fsencode(tmp_path), b"caf\xe9.onnx")
+    out = tmp_path / ("n" * 255)
+    with open(source, "wb") as file:
+        file.write(edges_onnx.read_bytes())
+    done = subprocess.run([os.environ["AI_BIN"], "convert", source, "-o", out, "--shape",
+                           "x=1x1x4x4"], capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(ai("info", out, "--json").out)["model"] == "caf\ufffd"
+    done = subprocess.run([os.environ["AI_BIN"], "convert", source, "-o", out, "--name", b"\xff"],
+                          capture_output=True)
+    assert (done.returncode, done.stderr) == (1, b"ai: --name: name of the model is not UTF-8\n")
+
+
+def test_long_paths_leave_room_for_the_reason(ai, edges_onnx, tmp_path):
+    folder = tmp_path / ("f" * 250)
+    folder.mkdir()
+    source = folder / "none.onnx"
+    ai("convert", source, "-o", folder / "m.lai").failed(source, "no such file")
+    out = folder / "no" / "m.lai"
+    ai("convert", edges_onnx, "-o", out, "--shape", "x=1x1x4x4").failed(out, "No such file")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_leave_nothing(edges_onnx, tmp_path, number):
+    """Wherever the signal comes in: it ends the command, or the command was done."""
+    out = tmp_path / "m.lai"
+    for delay in (0.001, 0.003, 0.006, 0.01, 0.02):
+        process = subprocess.Popen([os.environ["AI_BIN"], "convert", edges_onnx, "-o", out, "--shape",
+                                    "x=1x1x4x4"], stderr=subprocess.PIPE)
+        time.sleep(delay)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+        assert err == b"" and process.returncode in (0, -number)
+        assert os.listdir(tmp_path) == (["m.lai"] if out.exists() else [])
