@@ -231,8 +231,8 @@ def test_signals_leave_nothing(edges_onnx, tmp_path, number):
     """Wherever the signal comes in: it ends the command, or the command was done."""
     out = tmp_path / "m.lai"
     for delay in (0.001, 0.003, 0.006, 0.01, 0.02):
-        process = subprocess.Popen([os.environ["AI_BIN"], "convert", edges_onnx, "-o", out, "--shape",
-                                    "x=1x1x4x4"], stderr=subprocess.PIPE)
+        process = subprocess.Popen([os.environ["AI_BIN"], "convert", edges_onnx, "-o", out,
+                                    "--shape", "x=1x1x4x4"], stderr=subprocess.PIPE)
         time.sleep(delay)
         process.send_signal(number)
         _, err = process.communicate(timeout=60)

@@ -185,7 +185,8 @@ def test_softmax_has_fixed_bits(tmp_path):
 
 
 @pytest.mark.parametrize("options, code, message", [
-    ({}, task.E_FORMAT, "model has no image recipe: convert it with --image, or with a resource 'image'"),
+    ({}, task.E_FORMAT,
+     "model has no image recipe: convert it with --image, or with a resource 'image'"),
     ({"image": "{}", "labels": b"a\nb\n"}, task.E_FORMAT,
      "labels: 2 lines, the output has 7 classes"),
     ({"image": "{}", "labels": b"a\nb\xff\n"}, task.E_FORMAT,
