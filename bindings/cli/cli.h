@@ -145,7 +145,8 @@ const char *ai_cli_bar_text(char text[64], double share, int width);
 
 /* ---- Files (disk.c) ---- */
 
-/* Reads a whole regular file; *data is the caller's, to be freed. Larger ones than `most` are refused. */
+/* Reads a whole regular file; *data is the caller's, to be freed. Larger ones than `most` are
+ * refused. */
 ai_status ai_cli_read(void **data, size_t *bytes, const char *path, size_t most, ai_error *err);
 
 /* A file that appears under its name only when ai_cli_keep is called. */
