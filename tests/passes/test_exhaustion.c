@@ -14,10 +14,12 @@ void *__real_malloc(size_t bytes);
 void *__real_calloc(size_t count, size_t bytes);
 void *__real_realloc(void *data, size_t bytes);
 int __real_posix_memalign(void **data, size_t align, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *data, size_t bytes);
-int __wrap_posix_memalign(void **data, size_t align, size_t bytes);
+/* In a sanitizer's build the linker sees calls of libai.so, too, as calls of these. */
+#define SEEN __attribute__((visibility("default")))
+SEEN void *__wrap_malloc(size_t bytes);
+SEEN void *__wrap_calloc(size_t count, size_t bytes);
+SEEN void *__wrap_realloc(void *data, size_t bytes);
+SEEN int __wrap_posix_memalign(void **data, size_t align, size_t bytes);
 
 static long left = -1; /* allocations until one fails; negative: none does */
 
