@@ -99,8 +99,8 @@ struct ai_op {
      * Shapes of the inputs are set, their data is not; `known` values may be read. Sets type, rank,
      * dim and (from the file, already there) layout of each output, and the fields above. May raise
      * in[i]->border of NCHW16C inputs that it reads past the edge. The file is hostile: whatever
-     * passes here must be safe to run. The row's least inputs and outputs are there (model.c). A value that is needed before the run and not known is
-     * AI_E_UNSUPPORTED. */
+     * passes here must be safe to run. The row's least inputs and outputs are there (model.c). A
+     * value that is needed before the run and not known is AI_E_UNSUPPORTED. */
     ai_status (*check)(ai_step *step, ai_error *err);
     /* Chooses kernels from step->cpu; strides and borders are final. NULL: nothing to choose. */
     ai_status (*prepare)(ai_step *step, ai_error *err);
