@@ -85,6 +85,11 @@ enum {
     AI_LAYOUT_DEPTHWISE16 = 4,
     /* Right operand of MatMul and Gemm, dim [K][N]: [N/16][K][16], n padded with zeros. */
     AI_LAYOUT_PANEL16 = 5,
+    /* Weights of Conv from and to NCHW16C with a 3x3 kernel, stride and dilation 1 and one group,
+     * dim [OC][IC][3][3], transformed for Winograd's algorithm with tiles of 4x4 and 2x2 outputs
+     * (kernels.h draws it): [36 or 16 xi][OC/16][IC][16 oc], oc padded with zeros. */
+    AI_LAYOUT_WINOGRAD4 = 6,
+    AI_LAYOUT_WINOGRAD2 = 7,
     AI_LAYOUT_COUNT
 };
 

@@ -71,6 +71,11 @@ START_TEST(test_layouts)
                 {AI_LAYOUT_PANEL16, AI_F32, 2, {5, 17}, 5 * 32 * 4},
                 {AI_LAYOUT_PANEL16, AI_F32, 3, {5, 17, 1}, -1},
                 {AI_LAYOUT_PANEL16, AI_F64, 2, {INT64_C(1) << 40, 1}, INT64_C(1) << 47},
+                {AI_LAYOUT_WINOGRAD4, AI_F32, 4, {17, 20, 3, 3}, 36 * 32 * 20 * 4},
+                {AI_LAYOUT_WINOGRAD2, AI_F32, 4, {17, 20, 3, 3}, 16 * 32 * 20 * 4},
+                {AI_LAYOUT_WINOGRAD4, AI_F32, 4, {17, 20, 3, 1}, -1},
+                {AI_LAYOUT_WINOGRAD2, AI_F32, 4, {17, 20, 1, 3}, -1},
+                {AI_LAYOUT_WINOGRAD2, AI_F32, 2, {3, 3}, -1},
                 {AI_LAYOUT_COUNT, AI_F32, 0, {0}, -1},
                 {AI_LAYOUT_PLAIN, 0, 0, {0}, -1},
                 {AI_LAYOUT_PLAIN, AI_F32, 9, {0}, -1}};

@@ -396,7 +396,7 @@ START_TEST(test_tensor_fields)
     expect(&b, &tensor(&b, 0)->kind, "tensor 'x' is of kind 4, which is not known");
     b = small_file();
     tensor(&b, 0)->layout = AI_LAYOUT_COUNT;
-    expect(&b, &tensor(&b, 0)->layout, "tensor 'x' has layout 6, which is not known");
+    expect(&b, &tensor(&b, 0)->layout, "tensor 'x' has layout 8, which is not known");
     b = small_file();
     tensor(&b, 0)->layout = AI_LAYOUT_NCHW16C;
     expect(&b, &tensor(&b, 0)->layout, "tensor 'x' has layout 1, which its kind cannot have");
