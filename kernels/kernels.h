@@ -18,6 +18,8 @@ enum {
     AI_K_CONV_STEM,      /* ai_conv_args: plain padded planes in, NCHW16C out, STEM16 weights */
     AI_K_CONV_DEPTHWISE, /* ai_conv_args: NCHW16C in and out, DEPTHWISE16 weights */
     AI_K_CONV_PLAIN,     /* ai_conv_plain_args */
+    AI_K_WINOGRAD_INPUT,  /* ai_winograd_input_args, NCHW16C in, WINOGRAD4 or WINOGRAD2 */
+    AI_K_WINOGRAD_OUTPUT, /* ai_winograd_output_args, NCHW16C out, WINOGRAD4 or WINOGRAD2 */
     AI_K_GEMM,           /* ai_gemm_args: plain rows times PANEL16 */
     AI_K_MAX_POOL,       /* ai_pool_args, NCHW16C */
     AI_K_AVERAGE_POOL,   /* ai_pool_args, NCHW16C */
@@ -76,6 +78,53 @@ typedef struct ai_conv_plain_args {
     int64_t        columns;
     float          lo, hi;
 } ai_conv_plain_args;
+
+/* ---- Winograd's convolution of 3x3 at stride 1, F(n x n, 3 x 3) with n = 4 or 2 (Lavin and Gray,
+ * "Fast algorithms for convolutional neural networks", 2016; the transforms are those of Toom and
+ * Cook). The output is cut into tiles of n x n, numbered along the rows, of which the last of a row
+ * or column may reach past the output. A tile reads (n + 2) x (n + 2) inputs. They are transformed to
+ * as many numbers xi; each xi is a 1x1 convolution of its own (AI_K_CONV, from 0, not clamped); its
+ * sums are transformed to the outputs. xi = row * (n + 2) + column of the transformed square.
+ *
+ * A square is transformed down its columns first, then along its rows, each line by f32 operations
+ * in this form, where f(a, b, c) is a * b + c rounded once and g(a, b, c) is c - a * b rounded once:
+ *
+ * WINOGRAD4, points 0, +-3/4, +-3/2 and infinity (a third of the error of 0, +-1, +-2: measured;
+ * all constants are exact):
+ *   in:  e = g(9/4, d2, d4), o = g(9/4, d1, d3), e' = g(9/16, d2, d4), o' = g(9/16, d1, d3)
+ *        f(81/64, d0, g(45/16, d2, d4)), f(3/4, o, e), g(3/4, o, e), f(3/2, o', e'), g(3/2, o', e'),
+ *        f(81/64, d1, g(45/16, d3, d5))
+ *   out: s = m1 + m2, t = m1 - m2, s' = m3 + m4, t' = m3 - m4
+ *        (m0 + s) + s', f(3/4, t, 3/2 * t'), f(9/16, s, 9/4 * s'), f(27/64, t, f(27/8, t', m5))
+ * WINOGRAD2, points 0, +-1 and infinity:
+ *   in:  d0 - d2, d1 + d2, d2 - d1, d3 - d1
+ *   out: (m0 + m1) + m2, (m1 - m2) + m3 ---- */
+
+/* One block of 16 channels of one image; tiles [tile_begin, tile_end). */
+typedef struct ai_winograd_input_args {
+    const float *in; /* of the window of output (0, 0) */
+    int64_t      in_row;
+    int64_t      rows, columns; /* that may be read; what lies beyond is zero */
+    int64_t      tile_columns;  /* tiles in a row */
+    int64_t      tile_begin, tile_end;
+    float       *out;    /* of tile_begin and xi 0; 16 elements to the next tile */
+    int64_t      out_xi; /* elements from one xi to the next */
+} ai_winograd_input_args;
+
+/* One block of 16 channels of one image: output transform, + bias, + residual, clamp. */
+typedef struct ai_winograd_output_args {
+    const float *in; /* of tile_begin and xi 0; 16 elements to the next tile */
+    int64_t      in_xi;
+    int64_t      tile_columns;
+    int64_t      tile_begin, tile_end;
+    const float *bias;     /* [16], or NULL: zeros */
+    const float *residual; /* of output (0, 0), or NULL */
+    int64_t      residual_row;
+    float       *out; /* of output (0, 0) */
+    int64_t      out_row;
+    int64_t      rows, columns; /* of the output */
+    float        lo, hi;
+} ai_winograd_output_args;
 
 /* out[m][n] = bias[n] + sum over k in ascending order of a[m][k] * b[k][n], n in
  * [panel_begin * 16, min(panel_end * 16, n)). */

@@ -83,6 +83,8 @@ typedef struct row {
 
 void round_conv(const row *k, rng *r);
 void round_conv_plain(const row *k, rng *r);
+void round_winograd_input(const row *k, rng *r);
+void round_winograd_output(const row *k, rng *r);
 void round_gemm(const row *k, rng *r);
 void round_pool(const row *k, rng *r);
 void round_binary(const row *k, rng *r);

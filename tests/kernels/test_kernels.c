@@ -30,6 +30,12 @@ static void one_round(const row *k, rng *r)
     case AI_K_CONV_PLAIN:
         round_conv_plain(k, r);
         return;
+    case AI_K_WINOGRAD_INPUT:
+        round_winograd_input(k, r);
+        return;
+    case AI_K_WINOGRAD_OUTPUT:
+        round_winograd_output(k, r);
+        return;
     case AI_K_GEMM:
         round_gemm(k, r);
         return;
