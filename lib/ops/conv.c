@@ -8,7 +8,8 @@
 /* The first whose layouts and channels fit runs. What does not fit the columns goes by rows: both
  * add in the same order. */
 static const ai_conv_form *const forms[] = {
-    &ai_conv_blocked, &ai_conv_depthwise, &ai_conv_stem, &ai_conv_columns, &ai_conv_rows,
+    &ai_conv_blocked,   &ai_conv_depthwise, &ai_conv_stem, &ai_conv_winograd4,
+    &ai_conv_winograd2, &ai_conv_columns,   &ai_conv_rows,
 };
 
 void ai_conv_clamp(const ai_step *s, float *lo, float *hi)
@@ -115,6 +116,16 @@ static ai_status check_packed(const ai_step *s, const ai_conv_params *p, ai_erro
     return AI_OK;
 }
 
+static ai_status refuse_winograd(const ai_step *s, ai_error *err)
+{
+    const ai_window *w = &((const ai_conv_params *)s->params)->window;
+    return ai_fail_step(err, AI_E_UNSUPPORTED, s,
+                        "weights of layout %u need 1 group, stride 1x1 and dilation 1x1, "
+                        "found are %u, %ux%u and %ux%u",
+                        s->in[1]->layout, ai_conv_group(s), w->stride[0], w->stride[1],
+                        w->dilation[0], w->dilation[1]);
+}
+
 static ai_status choose_form(ai_step *s, ai_error *err)
 {
     const ai_tensor *x = s->in[0];
@@ -131,6 +142,8 @@ static ai_status choose_form(ai_step *s, ai_error *err)
             return AI_OK;
         }
     }
+    if (has_layouts && (w->layout == AI_LAYOUT_WINOGRAD4 || w->layout == AI_LAYOUT_WINOGRAD2))
+        return refuse_winograd(s, err);
     if (has_layouts)
         return ai_fail_step(err, AI_E_UNSUPPORTED, s,
                             "%u groups of %" PRId64 " to %" PRId64
@@ -180,6 +193,8 @@ static ai_status check(ai_step *s, ai_error *err)
 static ai_status prepare(ai_step *s, ai_error *err)
 {
     const ai_conv_form *form = forms[s->local[AI_CONV_FORM]];
+    if (form->prepare != NULL)
+        return form->prepare(s, err);
     return ai_choose(s, 0, form->kernel, AI_F32, AI_F32, form->kernel_layout, err);
 }
 

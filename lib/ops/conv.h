@@ -17,16 +17,25 @@ typedef struct ai_conv_form {
     /* Adds its scratch, sets work; false: over 2^44 bytes. */
     bool (*plan)(ai_step *s, const ai_window3 *v);
     void (*run)(const ai_step *s, const ai_window3 *v, int64_t begin, int64_t end, char *scratch);
+    /* Chooses all kernels where there are more than the one named; else NULL. */
+    ai_status (*prepare)(ai_step *s, ai_error *err);
 } ai_conv_form;
 
 extern const ai_conv_form ai_conv_blocked;   /* a unit of work: image, panel, output row */
 extern const ai_conv_form ai_conv_depthwise; /* the same */
 extern const ai_conv_form ai_conv_stem;      /* a unit: image, output row */
+extern const ai_conv_form ai_conv_winograd4; /* a unit: image, tile */
+extern const ai_conv_form ai_conv_winograd2; /* the same */
 extern const ai_conv_form ai_conv_columns;   /* a unit: image, group, 16 output positions */
 extern const ai_conv_form ai_conv_rows;      /* a unit: image, group, slice, output channel */
 
-/* step->local: padding (begins, then ends), the form, slices of a slab */
-enum { AI_CONV_PAD, AI_CONV_FORM = AI_CONV_PAD + 2 * AI_MAX_SPATIAL, AI_CONV_SLICES };
+/* step->local: padding (begins, then ends), the form, slices of a slab or tiles of a chunk */
+enum {
+    AI_CONV_PAD,
+    AI_CONV_FORM = AI_CONV_PAD + 2 * AI_MAX_SPATIAL,
+    AI_CONV_SLICES,
+    AI_CONV_CHUNK = AI_CONV_SLICES
+};
 
 /* Input i: bias 2, residual 3; NULL: omitted. */
 static inline const ai_tensor *ai_conv_operand(const ai_step *s, uint32_t i)
@@ -41,6 +50,16 @@ static inline uint32_t ai_conv_group(const ai_step *s)
 
 /* The clamp of the epilogue. */
 void ai_conv_clamp(const ai_step *s, float *lo, float *hi);
+
+/* ---- Blocks of 16 channels ---- */
+
+/* Raises the border of the input to what the window needs. */
+void ai_conv_raise_border(ai_step *s, const ai_window3 *v);
+
+/* The kernels read whole blocks of bias: the scratch for a last one that is not, and all of them,
+ * or NULL. */
+bool ai_conv_plan_bias(ai_step *s);
+const float *ai_conv_whole_bias(const ai_step *s, char **scratch);
 
 /* ---- Slabs: the padded part of a plain input that some output rows read, in the scratch. They are
  * cut into slices along the outermost dimension that a window moves over but the columns: rows, or

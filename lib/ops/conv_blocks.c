@@ -26,16 +26,15 @@ static bool fits_stem(const ai_step *s)
     return ai_conv_group(s) == 1;
 }
 
-/* The kernels read whole panels of bias. */
-static bool plan_bias(ai_step *s)
+bool ai_conv_plan_bias(ai_step *s)
 {
     if (ai_conv_operand(s, 2) == NULL || s->out[0]->dim[1] % 16 == 0)
         return true;
     return ai_scratch_add(&s->scratch, panels_of(s), 16, 1, sizeof(float));
 }
 
-/* The border that the window needs; rows below that no window reaches are not asked for. */
-static void raise_border(ai_step *s, const ai_window3 *v)
+/* Rows below that no window reaches are not asked for. */
+void ai_conv_raise_border(ai_step *s, const ai_window3 *v)
 {
     for (int i = 0; i < 2; i++) {
         int64_t end = ai_window3_reach(v, 1 + i, v->out[1 + i]) - v->pad[1 + i] - v->in[1 + i];
@@ -47,19 +46,18 @@ static void raise_border(ai_step *s, const ai_window3 *v)
 
 static bool plan_blocked(ai_step *s, const ai_window3 *v)
 {
-    raise_border(s, v);
+    ai_conv_raise_border(s, v);
     s->work = s->out[0]->dim[0] * panels_of(s) * v->out[1];
-    return plan_bias(s);
+    return ai_conv_plan_bias(s);
 }
 
 static bool plan_stem(ai_step *s, const ai_window3 *v)
 {
     s->work = s->out[0]->dim[0] * v->out[1];
-    return plan_bias(s) && ai_conv_plan_slab(s, v);
+    return ai_conv_plan_bias(s) && ai_conv_plan_slab(s, v);
 }
 
-/* The last panel is completed in the scratch. */
-static const float *whole_bias(const ai_step *s, char **scratch)
+const float *ai_conv_whole_bias(const ai_step *s, char **scratch)
 {
     const ai_tensor *bias = ai_conv_operand(s, 2);
     if (bias == NULL || bias->dim[0] % 16 == 0)
@@ -119,7 +117,7 @@ static void run_blocked(const ai_step *s, const ai_window3 *v, int64_t begin, in
     const ai_tensor *x = s->in[0];
     ai_conv_args a;
 
-    fill_args(s, v, whole_bias(s, &scratch), &a);
+    fill_args(s, v, ai_conv_whole_bias(s, &scratch), &a);
     bool is_depthwise = s->in[1]->layout == AI_LAYOUT_DEPTHWISE16;
     int64_t panels = panels_of(s);
     int64_t group_panels = is_depthwise ? panels : ai_blocks(s->out[0]->dim[1] / ai_conv_group(s));
@@ -155,7 +153,7 @@ static void run_stem(const ai_step *s, const ai_window3 *v, int64_t begin, int64
     int64_t size[3];
     int64_t plane;
 
-    fill_args(s, v, whole_bias(s, &scratch), &a);
+    fill_args(s, v, ai_conv_whole_bias(s, &scratch), &a);
     bool needs_slab = ai_conv_is_padded(v);
     int64_t image_size = v->in[1] * v->in[2];
     int64_t most = s->local[AI_CONV_SLICES];
@@ -184,16 +182,19 @@ static void run_stem(const ai_step *s, const ai_window3 *v, int64_t begin, int64
 }
 
 const ai_conv_form ai_conv_blocked = {
-    AI_LAYOUT_NCHW16C, AI_LAYOUT_CONV16, AI_LAYOUT_NCHW16C, AI_LAYOUT_CONV16,
-    AI_K_CONV,         fits_blocked,     plan_blocked,      run_blocked,
+    AI_LAYOUT_NCHW16C, AI_LAYOUT_CONV16, AI_LAYOUT_NCHW16C,
+    AI_LAYOUT_CONV16,  AI_K_CONV,        fits_blocked,
+    plan_blocked,      run_blocked,      NULL,
 };
 
 const ai_conv_form ai_conv_depthwise = {
-    AI_LAYOUT_NCHW16C,   AI_LAYOUT_DEPTHWISE16, AI_LAYOUT_NCHW16C, AI_LAYOUT_DEPTHWISE16,
-    AI_K_CONV_DEPTHWISE, fits_depthwise,        plan_blocked,      run_blocked,
+    AI_LAYOUT_NCHW16C,     AI_LAYOUT_DEPTHWISE16, AI_LAYOUT_NCHW16C,
+    AI_LAYOUT_DEPTHWISE16, AI_K_CONV_DEPTHWISE,   fits_depthwise,
+    plan_blocked,          run_blocked,           NULL,
 };
 
 const ai_conv_form ai_conv_stem = {
-    AI_LAYOUT_PLAIN, AI_LAYOUT_STEM16, AI_LAYOUT_NCHW16C, AI_LAYOUT_STEM16,
-    AI_K_CONV_STEM,  fits_stem,        plan_stem,         run_stem,
+    AI_LAYOUT_PLAIN,  AI_LAYOUT_STEM16, AI_LAYOUT_NCHW16C,
+    AI_LAYOUT_STEM16, AI_K_CONV_STEM,   fits_stem,
+    plan_stem,        run_stem,         NULL,
 };

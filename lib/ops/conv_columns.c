@@ -217,4 +217,5 @@ const ai_conv_form ai_conv_columns = {
     fits,
     plan,
     run,
+    NULL,
 };

@@ -150,4 +150,5 @@ const ai_conv_form ai_conv_rows = {
     fits,
     plan,
     run,
+    NULL,
 };

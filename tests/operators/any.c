@@ -243,10 +243,11 @@ static uint32_t fitting_rank(const step *s)
 
 static uint8_t weight_layout(any *a, const step *s)
 {
-    static const uint8_t layout[] = {AI_LAYOUT_PLAIN, AI_LAYOUT_CONV16, AI_LAYOUT_STEM16,
-                                     AI_LAYOUT_DEPTHWISE16};
+    static const uint8_t layout[] = {AI_LAYOUT_PLAIN,     AI_LAYOUT_CONV16,
+                                     AI_LAYOUT_STEM16,    AI_LAYOUT_DEPTHWISE16,
+                                     AI_LAYOUT_WINOGRAD4, AI_LAYOUT_WINOGRAD2};
     if (s->file.op == AI_OP_CONV)
-        return layout[below(a, 4)];
+        return layout[below(a, 6)];
     return one_in(a, 2) ? AI_LAYOUT_PLAIN : AI_LAYOUT_PANEL16;
 }
 

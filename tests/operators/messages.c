@@ -205,6 +205,8 @@ static void test_conv(void)
         "2 groups of 2 to 4 channels do not fit weights of layout 2");
     BAD(packed_conv, t.in[1].layout = AI_LAYOUT_DEPTHWISE16, AI_E_UNSUPPORTED,
         "1 groups of 4 to 8 channels do not fit weights of layout 4");
+    BAD(packed_conv, (t.in[1].layout = AI_LAYOUT_WINOGRAD4, WINDOW.stride[1] = 2), AI_E_UNSUPPORTED,
+        "weights of layout 6 need 1 group, stride 1x1 and dilation 1x1, found are 1, 1x2 and 1x1");
     BAD(packed_conv, (WINDOW.spatial = 1, t.in[0].rank = t.in[1].rank = 3), AI_E_UNSUPPORTED,
         "packed weight has 1 spatial dimensions, needs 2");
 }
