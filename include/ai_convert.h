@@ -32,9 +32,14 @@ typedef struct ai_named_data {         /* fixed for ever: becomes a resource of 
     size_t      bytes;
 } ai_named_data;
 
+/* Flags of ai_convert_options. */
+enum {
+    AI_CONVERT_NO_WINOGRAD = 1 /* every Conv runs directly: a smaller file, up to a quarter slower */
+};
+
 typedef struct ai_convert_options {
     uint32_t              size;
-    uint32_t              flags;           /* 0 */
+    uint32_t              flags;           /* AI_CONVERT_* */
     const ai_named_shape *shapes;          /* default shapes of inputs; needed where the graph has none */
     size_t                shape_count;
     const char *const    *outputs;         /* inner tensors to keep as further outputs, by name */

@@ -98,9 +98,9 @@ static ai_status copy_options(job *j, const ai_convert_options *options, ai_erro
                        options->size);
     memcpy(&j->options, options, bytes);
     j->options.size = (uint32_t)sizeof j->options;
-    if (j->options.flags != 0)
-        return ai_fail(err, AI_E_ARGUMENT, "options have flags 0x%x, 0 is needed",
-                       (unsigned)j->options.flags);
+    if ((j->options.flags & ~(uint32_t)AI_CONVERT_NO_WINOGRAD) != 0)
+        return ai_fail(err, AI_E_ARGUMENT, "options have flags 0x%x, known are 0x%x",
+                       (unsigned)j->options.flags, (unsigned)AI_CONVERT_NO_WINOGRAD);
     if (j->options.resource_count > AI_FILE_MAX_SECTIONS / 2)
         return ai_fail(err, AI_E_ARGUMENT, "%zu resources, at most %d fit",
                        j->options.resource_count, AI_FILE_MAX_SECTIONS / 2);
@@ -151,6 +151,7 @@ static ai_status import(job *j, ai_error *err)
     j->graph->name = model_name(j);
     if (j->graph->name == NULL)
         return ai_fail(err, AI_E_MEMORY, "no memory for the model's name");
+    j->graph->flags = j->options.flags;
     status = ai_graph_status(j->graph, err);
     if (status == AI_OK)
         status = progress(j, "read", j->source_bytes, j->source_bytes, err);

@@ -56,6 +56,7 @@ typedef struct ai_graph {
     uint32_t       output_count;
     int64_t        opset;    /* of the source, for the metadata */
     const char    *producer; /* what wrote the source, or NULL */
+    uint32_t       flags;    /* AI_CONVERT_* */
     void          *memory; /* arena of everything above */
     uint64_t folded_bytes; /* of constants that were computed */
     uint64_t fold_limit;   /* of folded_bytes; 0: not set yet */

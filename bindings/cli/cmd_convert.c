@@ -18,6 +18,8 @@ static const ai_cli_option options[] = {
     {"output", 0, AI_CLI_LIST, false, 0, "NAME", "keeps an inner tensor as an output"},
     {"name", 0, AI_CLI_TEXT, false, 0, "NAME", "name of the model; else that of the file"},
     {"licence", 0, AI_CLI_TEXT, false, 0, "ID", "SPDX identifier of the weights' licence"},
+    {"winograd", 0, AI_CLI_TEXT, false, 0, "auto|off",
+     "off: every Conv runs directly, in a smaller file; else where it pays"},
 };
 
 typedef struct parts { /* what the converter's options point to */
@@ -124,6 +126,18 @@ static int take_parts(parts *p, const ai_cli_args *args)
     return status;
 }
 
+static int take_flags(const ai_cli_args *args, uint32_t *flags)
+{
+    const char *winograd = ai_cli_text(args, "winograd");
+    *flags = 0;
+    if (!winograd || strcmp(winograd, "auto") == 0)
+        return AI_CLI_OK;
+    if (strcmp(winograd, "off") != 0)
+        return ai_cli_misused(args->command, "--winograd is '%s', needed is auto or off", winograd);
+    *flags = AI_CONVERT_NO_WINOGRAD;
+    return AI_CLI_OK;
+}
+
 static int32_t show_progress(void *user, const char *part, uint64_t done, uint64_t total)
 {
     watch *w = user;
@@ -160,9 +174,13 @@ static int run(const ai_cli_args *args)
     parts p;
     ai_error err;
     watch w = {0};
+    uint32_t flags = 0;
     int status = take_parts(&p, args);
+    if (status == AI_CLI_OK)
+        status = take_flags(args, &flags);
     if (status == AI_CLI_OK) {
         ai_convert_options o = AI_CONVERT_OPTIONS_INIT;
+        o.flags = flags;
         o.shapes = p.shapes;
         o.shape_count = p.shape_count;
         o.outputs = p.outputs;

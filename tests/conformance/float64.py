@@ -38,10 +38,34 @@ def gemm(a, b, c=0, *, alpha=1.0, beta=1.0, transA=0, transB=0):
     return alpha * (a.T if transA else a) @ (b.T if transB else b) + beta * c
 
 
+def average_pool(x, *, kernel_shape, strides=(1, 1)):
+    windows = np.lib.stride_tricks.sliding_window_view(x, kernel_shape, (2, 3))
+    return windows[:, :, ::strides[0], ::strides[1]].mean((-1, -2))
+
+
+def softmax(x, *, axis=-1):
+    x = np.exp(x - x.max(axis, keepdims=True))
+    return x / x.sum(axis, keepdims=True)
+
+
+def max_pool(x, *, kernel_shape, pads=(0, 0, 0, 0), strides=(1, 1)):
+    x = np.pad(x, ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])),
+               constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(x, kernel_shape, (2, 3))
+    return windows[:, :, ::strides[0], ::strides[1]].max((-1, -2))
+
+
 OPERATORS = {
     "Conv": conv,
     "BatchNormalization": batch_norm,
     "Clip": np.clip,
+    "Relu": lambda x: np.maximum(x, 0),
+    "MaxPool": max_pool,
+    "AveragePool": average_pool,
+    "Reshape": lambda x, shape: x.reshape(shape.astype(int)),
+    "Softmax": softmax,
+    "Sum": np.add,
+    "MatMul": np.matmul,
     "Add": np.add,
     "GlobalAveragePool": lambda x: x.mean((2, 3), keepdims=True),
     "Flatten": lambda x, axis=1: x.reshape(x.shape[0], -1),

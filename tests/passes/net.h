@@ -53,6 +53,7 @@ void net_pass_close(ai_graph *graph, ai_pass_fn *pass, double terms, double magn
 Suite *fold_suite(void);
 Suite *fuse_suite(void);
 Suite *layout_suite(void);
+Suite *winograd_suite(void);
 Suite *convert_suite(void);
 Suite *exhaustion_suite(void);
 

@@ -68,13 +68,14 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
             shapes: Mapping[str, Sequence[int]] | None = None, outputs: Sequence[str] = (),
             labels: str | os.PathLike[str] | Iterable[str] | None = None,
             image: str | Mapping | None = None, resources: Mapping[str, bytes] | None = None,
-            name: str | None = None, licence: str | None = None,
+            name: str | None = None, licence: str | None = None, winograd: bool = True,
             progress: Progress | None = None) -> None:
     """Turns an ONNX file into a flat file, which appears only when it is complete and checked.
 
     shapes: default shapes of inputs by name. outputs: inner tensors to keep as outputs. labels: a
     file of them or the labels themselves. image: a preset ("imagenet", "lite", "keras") or a
-    recipe. progress: called with part, done, total.
+    recipe. winograd: False: every Conv runs directly, in a smaller file. progress: called with part,
+    done, total.
     """
     paths = lib.path_bytes(source, "source"), lib.path_bytes(target, "target")
     if isinstance(outputs, str):
@@ -102,6 +103,7 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
     options.resources, options.resource_count = _named_data(data), len(data)
     options.name = None if name is None else lib.text_bytes(name, "name")
     options.licence = None if licence is None else lib.text_bytes(licence, "licence")
+    options.flags = 0 if winograd else lib.CONVERT_NO_WINOGRAD
     if progress:
         options.progress = report
     try:
