@@ -86,6 +86,60 @@ static ai_status read_shapes(ai_graph *graph, const probe *p, ai_error *err)
     return status;
 }
 
+/* ---- Tensors larger than the machine ---- */
+
+/* Whether a session of the first `steps` live nodes opens; *bytes is what it takes. */
+static bool fits(const ai_graph *graph, uint32_t steps, size_t *bytes)
+{
+    ai_options options = AI_OPTIONS_INIT;
+    ai_session *session = NULL;
+    probe p = {0};
+    options.threads = 1;
+    options.cpu = AI_CPU_REF;
+    bool is_open = open_probe(graph, steps, &p, NULL) == AI_OK &&
+                   ai_session_open(&session, p.model, &options, NULL) == AI_OK;
+    if (!is_open && p.model != NULL)
+        ai_session_bytes(p.model, &options, bytes, NULL);
+    ai_session_close(session);
+    close_probe(&p);
+    return is_open;
+}
+
+static const ai_graph_node *live_node(const ai_graph *graph, uint32_t index)
+{
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        if (!graph->nodes[i].is_dead && index-- == 0)
+            return &graph->nodes[i];
+    }
+    return NULL;
+}
+
+/* Memory was not enough for a session, of which nothing was touched yet: says from which node on.
+ * Where it is enough now, what the error says stays. */
+static ai_status name_node(const ai_graph *graph, ai_error *err)
+{
+    uint32_t low = 0;
+    uint32_t high = 0;
+    size_t bytes = 0;
+    while (live_node(graph, high) != NULL)
+        high++;
+    if (high == 0 || fits(graph, high, &bytes))
+        return AI_E_MEMORY;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (fits(graph, middle, &bytes))
+            low = middle;
+        else
+            high = middle;
+    }
+    fits(graph, high, &bytes);
+    const ai_graph_node *node = live_node(graph, high - 1);
+    return ai_fail(err, AI_E_MEMORY,
+                   "%s '%s': with its output all tensors take %zu bytes, for "
+                   "which there is no memory",
+                   ai_op_find(node->op)->name, node->name, bytes);
+}
+
 /* ---- Which dimensions vary ---- */
 
 static uint32_t every_dim(const ai_value *value)
@@ -195,6 +249,8 @@ ai_status ai_graph_infer(ai_graph *graph, ai_error *err)
     ai_status status = open_probe(graph, UINT32_MAX, &p, err);
     if (status == AI_OK)
         status = read_shapes(graph, &p, err);
+    if (status == AI_E_MEMORY)
+        status = name_node(graph, err);
     if (status == AI_OK)
         status = find_varying(graph, &p, err);
     close_probe(&p);

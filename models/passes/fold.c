@@ -160,7 +160,42 @@ static ai_status build(mini *m, const ai_graph *graph, const ai_graph_node *node
     return ai_graph_status(m->graph, err);
 }
 
-static ai_status open_mini(mini *m, bool is_for_shapes, ai_error *err)
+/* A small file may ask for any amount by ConstantOfShape, Expand or Tile. What is folded may take
+ * four times what the source holds, and 2 GiB besides: the weights of a VGG come from a few
+ * numbers. */
+static void set_limit(ai_graph *graph)
+{
+    graph->fold_limit = UINT64_C(1) << 31;
+    for (uint32_t i = 0; i < graph->value_count; i++) {
+        if (graph->values[i].data != NULL)
+            graph->fold_limit += 4 * graph->values[i].bytes;
+    }
+}
+
+/* Counts what running the model takes towards the graph's limit, before it is allocated. */
+static ai_status count_bytes(ai_graph *graph, const mini *m, const ai_options *options,
+                             ai_error *err)
+{
+    const ai_graph_node *node = &m->graph->nodes[0];
+    size_t bytes = 0;
+    ai_status status = ai_session_bytes(m->model, options, &bytes, err);
+    if (status != AI_OK)
+        return status;
+    if (graph->fold_limit == 0)
+        set_limit(graph);
+    if (bytes > graph->fold_limit - graph->folded_bytes)
+        return ai_fail(
+            err, AI_E_MEMORY,
+            "%s '%s': a constant that takes %zu bytes is to be computed, beside %llu that were, "
+            "at most %llu are possible",
+            ai_op_find(node->op)->name, node->name, bytes, (unsigned long long)graph->folded_bytes,
+            (unsigned long long)graph->fold_limit);
+    graph->folded_bytes += bytes;
+    return AI_OK;
+}
+
+/* to_count: the graph whose limit this counts towards; NULL: none. */
+static ai_status open_mini(mini *m, bool is_for_shapes, ai_graph *to_count, ai_error *err)
 {
     size_t bytes = 0;
     ai_options options = AI_OPTIONS_INIT;
@@ -169,6 +204,8 @@ static ai_status open_mini(mini *m, bool is_for_shapes, ai_error *err)
                                      : ai_flat_write(m->graph, NULL, 0, &m->file, &bytes, err);
     if (status == AI_OK)
         status = ai_model_view(&m->model, m->file, bytes, err);
+    if (status == AI_OK && to_count != NULL)
+        status = count_bytes(to_count, m, &options, err);
     if (status == AI_OK)
         status = ai_session_open(&m->session, m->model, &options, err);
     return status;
@@ -220,51 +257,14 @@ static ai_status take_outputs(mini *m, ai_graph *graph, uint32_t index, bool *ha
     return status;
 }
 
-/* A small file may ask for any amount by ConstantOfShape, Expand or Tile. What is folded may take
- * four times what the source holds, and 2 GiB besides: the weights of a VGG come from a few
- * numbers. */
-static void set_limit(ai_graph *graph)
-{
-    graph->fold_limit = UINT64_C(1) << 31;
-    for (uint32_t i = 0; i < graph->value_count; i++) {
-        if (graph->values[i].data != NULL)
-            graph->fold_limit += 4 * graph->values[i].bytes;
-    }
-}
-
-static ai_status count_bytes(ai_graph *graph, const ai_graph_node *node, ai_error *err)
-{
-    uint64_t bytes = 0;
-    if (graph->fold_limit == 0)
-        set_limit(graph);
-    for (uint32_t i = 0; i < node->output_count; i++) {
-        if (node->outputs[i] < 0)
-            continue;
-        const ai_value *value = &graph->values[node->outputs[i]];
-        bytes += (uint64_t)ai_pass_elements(value) * ai_type_bytes(value->type);
-    }
-    if (bytes > graph->fold_limit - graph->folded_bytes)
-        return ai_fail(
-            err, AI_E_MEMORY,
-            "%s '%s': a constant of %llu bytes is to be computed, beside %llu that were, "
-            "at most %llu are possible",
-            ai_op_find(node->op)->name, node->name, (unsigned long long)bytes,
-            (unsigned long long)graph->folded_bytes, (unsigned long long)graph->fold_limit);
-    graph->folded_bytes += bytes;
-    return AI_OK;
-}
-
 static ai_status fold_by_running(ai_graph *graph, uint32_t index, bool *has_copy, ai_error *err)
 {
-    ai_status within = count_bytes(graph, &graph->nodes[index], err);
-    if (within != AI_OK)
-        return within;
     mini m = {.graph = ai_graph_new()};
     if (m.graph == NULL)
         return ai_fail(err, AI_E_MEMORY, "no memory for a graph");
     ai_status status = build(&m, graph, &graph->nodes[index], err);
     if (status == AI_OK)
-        status = open_mini(&m, false, err);
+        status = open_mini(&m, false, graph, err);
     if (status == AI_OK)
         status = run_mini(&m, graph, err);
     if (status == AI_OK)
@@ -283,7 +283,7 @@ static ai_status fold_view(ai_graph *graph, uint32_t index, bool *has_copy, ai_e
         return ai_fail(err, AI_E_MEMORY, "no memory for a graph");
     ai_status status = build(&m, graph, node, err);
     if (status == AI_OK)
-        status = open_mini(&m, true, err);
+        status = open_mini(&m, true, NULL, err);
     if (status == AI_OK) {
         ai_tensor_info info = AI_TENSOR_INFO_INIT;
         ai_session_output(m.session, 0, &info);

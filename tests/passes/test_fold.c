@@ -4,6 +4,7 @@
 #include "net.h"
 
 #include <string.h>
+#include <sys/resource.h>
 
 static ai_graph *graph;
 
@@ -44,7 +45,7 @@ START_TEST(folded_bytes_are_bounded)
     int32_t shape = net_s64(graph, "shape", 2, cases[_i].dim);
     int32_t sum = net_input(graph, "x", DIMS(1, 1), 0);
     if (_i == 2) /* so that the test itself takes nothing */
-        graph->fold_limit = 1 << 22;
+        graph->fold_limit = 5 << 20;
     for (uint32_t i = 0; i < cases[_i].nodes; i++) {
         const char *name = ai_graph_format(graph, "large%u", i);
         int32_t large = net_node(graph, name, AI_OP_CONSTANT_OF_SHAPE, &params, sizeof params,
@@ -64,6 +65,31 @@ START_TEST(folded_bytes_are_bounded)
     const char *node = _i == 2 ? "ConstantOfShape 'large2': a" : "ConstantOfShape 'large0': a";
     ck_assert_msg(strstr(err.message, node) == err.message, "%s", err.message);
     ck_assert_ptr_nonnull(strstr(err.message, "bytes is to be computed"));
+}
+END_TEST
+
+/* More than any machine has: told by node, before anything is touched. */
+START_TEST(large_tensors_are_named)
+{
+    ai_error err = {0};
+    ai_cast_params params = {.type = AI_F32};
+    const int64_t dim[2] = {1 << 20, 1 << 20};
+    int32_t x = net_input(graph, "x", DIMS(1, 1), 0);
+    int32_t shape = net_s64(graph, "shape", 2, dim);
+    int32_t before = net_op(graph, "before", AI_OP_NEG, x, AI_NO_VALUE);
+    int32_t large = net_node(graph, "large", AI_OP_CONSTANT_OF_SHAPE, &params, sizeof params,
+                             AI_F32, 1, &shape);
+    int32_t sum = net_op(graph, "sum", AI_OP_ADD, before, large);
+    ai_graph_output(graph, net_op(graph, "y", AI_OP_NEG, sum, AI_NO_VALUE));
+    struct rlimit before_limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_AS, &before_limit), 0);
+    struct rlimit limit = {(rlim_t)1 << 40, before_limit.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+    ck_assert_int_eq(ai_graph_infer(graph, &err), AI_E_MEMORY);
+    setrlimit(RLIMIT_AS, &before_limit);
+    ck_assert_msg(strstr(err.message, "ConstantOfShape 'large': with its output all") ==
+                      err.message,
+                  "%s", err.message);
 }
 END_TEST
 
@@ -267,6 +293,7 @@ Suite *fold_suite(void)
     TCase *tests = tcase_create("fold");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, constants_run_once);
+    tcase_add_test(tests, large_tensors_are_named);
     tcase_add_loop_test(tests, folded_bytes_are_bounded, 0, 3);
     tcase_add_test(tests, constant_output_is_copied);
     tcase_add_test(tests, fixed_shape_is_constant);
