@@ -100,8 +100,9 @@ static ai_status set_shape(ai_onnx *onnx, const char *name, const AiOnnx__Shape 
         return ai_onnx_fail(onnx, AI_E_SHAPE,
                             "input '%.100s' has %zu dimensions, the shape given for it has %u",
                             name, shape->n_dim, asked->rank);
-    v->rank = (uint32_t)shape->n_dim;
-    for (uint32_t i = 0; i < v->rank; i++) {
+    const uint32_t rank = (uint32_t)shape->n_dim;
+    v->rank = rank;
+    for (uint32_t i = 0; i < rank; i++) {
         const AiOnnx__Dimension *d = shape->dim[i];
         if (is_fixed(d) && asked != NULL && asked->dim[i] != d->dim_value)
             return ai_onnx_fail(
