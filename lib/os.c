@@ -138,7 +138,7 @@ static uint32_t limit_by(long long quota, long long period, uint32_t limit)
 /* cgroup v2: cpu.max is "quota period" or "max period". */
 static uint32_t quota_v2(const char *folder, uint32_t limit)
 {
-    char path[320];
+    char path[512];
     char text[64];
     int length = snprintf(path, sizeof(path), "%s/cpu.max", folder);
     if (length < 0 || (size_t)length >= sizeof(path) || !read_text(path, text, sizeof(text)))
@@ -154,7 +154,7 @@ static uint32_t quota_v1(const char *folder, uint32_t limit)
     static const char *const names[2] = {"cpu.cfs_quota_us", "cpu.cfs_period_us"};
     long long value[2] = {0, 0};
     for (int i = 0; i < 2; i++) {
-        char path[320];
+        char path[512];
         char text[64];
         int length = snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
         if (length < 0 || (size_t)length >= sizeof(path) || !read_text(path, text, sizeof(text)))
@@ -170,7 +170,7 @@ typedef uint32_t quota_fn(const char *folder, uint32_t limit);
  * be the host's and not exist here; then the mount itself is the container's cgroup. */
 static uint32_t quota_of(const char *mount, const char *group, quota_fn *quota, uint32_t limit)
 {
-    char folder[256];
+    char folder[480];
     int length = snprintf(folder, sizeof(folder), "%s%s", mount, group);
     if (length < 0 || (size_t)length >= sizeof(folder))
         return quota(mount, limit);
@@ -206,19 +206,41 @@ static uint32_t quota_of_line(char *line, const char *mount, uint32_t limit)
     return quota_of(folder, group, quota_v1, limit);
 }
 
-uint32_t ai_os_quota(const char *list, const char *mount, uint32_t limit)
+/* Takes the whole lines out of a text; bytes that are left at its start. Of a line longer than all
+ * of it the begin is dropped. */
+static size_t take_lines(char *text, size_t bytes, size_t most, const char *mount, uint32_t *limit)
 {
-    char text[768];
-    if (!read_text(list, text, sizeof(text)))
-        return limit;
-    for (char *line = text; *line;) {
-        char *end = strchr(line, '\n');
+    char *line = text;
+    for (;;) {
+        char *end = memchr(line, '\n', bytes - (size_t)(line - text));
         if (!end)
             break;
         *end = 0;
-        limit = quota_of_line(line, mount, limit);
+        *limit = quota_of_line(line, mount, *limit);
         line = end + 1;
     }
+    size_t left = bytes - (size_t)(line - text);
+    if (left == most)
+        return 0;
+    memmove(text, line, left);
+    return left;
+}
+
+/* With cgroup v1 the list has a dozen long lines. */
+uint32_t ai_os_quota(const char *list, const char *mount, uint32_t limit)
+{
+    char text[600];
+    size_t left = 0;
+    int file = open(list, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return limit;
+    for (;;) {
+        ssize_t got = read(file, text + left, sizeof(text) - left);
+        if (got <= 0)
+            break;
+        left = take_lines(text, left + (size_t)got, sizeof(text), mount, &limit);
+    }
+    close(file);
     return limit;
 }
 

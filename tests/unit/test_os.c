@@ -19,7 +19,7 @@ static char root[] = "/tmp/ai-unit-XXXXXX";
 /* Writes a file below the root, and the folders to it. */
 static void put(const char *name, const char *text)
 {
-    char path[200];
+    char path[400];
     int length = sprintf(path, "%s/%s", root, name);
     for (int i = (int)strlen(root) + 1; i < length; i++) {
         if (path[i] != '/')
@@ -36,7 +36,7 @@ static void put(const char *name, const char *text)
 
 static uint32_t quota(const char *list, uint32_t limit)
 {
-    char path[200];
+    char path[400];
     put("list", list);
     sprintf(path, "%s/list", root);
     return ai_os_quota(path, root, limit);
@@ -93,6 +93,34 @@ START_TEST(test_quota_v1)
     put("cpuacct,cpu/cpu.cfs_period_us", "0\n");
     ck_assert_uint_eq(quota("3:cpuacct,cpu:/gone\n", 8), 8);
     remove_root();
+}
+END_TEST
+
+/* As a node with Kubernetes, containerd and cgroup v1 shows it: the line of the CPU comes late, in
+ * over 1,000 bytes. */
+START_TEST(test_quota_kubernetes)
+{
+#define POD                                                                                        \
+    "/kubepods.slice/kubepods-burstable.slice/"                                                    \
+    "kubepods-burstable-pod0f4d2a86_5b5c_4f0e_9d7c_2b8f4f3a9c11.slice/"                            \
+    "cri-containerd-9f8b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b.scope"
+    static const char list[] =
+        "12:hugetlb:" POD "\n11:devices:" POD "\n10:blkio:" POD "\n9:memory:" POD
+        "\n8:net_cls,net_prio:" POD "\n7:pids:" POD "\n6:cpu,cpuacct:" POD "\n5:freezer:" POD
+        "\n1:name=systemd:" POD "\n0::/system.slice/containerd.service\n";
+    make_root();
+    /* inside the container, its own cgroup is the mount */
+    put("cpu,cpuacct/cpu.cfs_quota_us", "250000\n");
+    put("cpu,cpuacct/cpu.cfs_period_us", "100000\n");
+    ck_assert_uint_eq(quota(list, 64), 2);
+    /* on the node, with the pod's quota around it */
+    put("cpu,cpuacct" POD "/cpu.cfs_quota_us", "-1\n");
+    put("cpu,cpuacct" POD "/cpu.cfs_period_us", "100000\n");
+    put("cpu,cpuacct/kubepods.slice/cpu.cfs_quota_us", "150000\n");
+    put("cpu,cpuacct/kubepods.slice/cpu.cfs_period_us", "100000\n");
+    ck_assert_uint_eq(quota(list, 64), 1);
+    remove_root();
+#undef POD
 }
 END_TEST
 
@@ -163,6 +191,7 @@ Suite *os_suite(void)
     TCase *c = tcase_create("os");
     tcase_add_test(c, test_quota_v2);
     tcase_add_test(c, test_quota_v1);
+    tcase_add_test(c, test_quota_kubernetes);
     tcase_add_test(c, test_quota_odd);
     tcase_add_test(c, test_threads);
     tcase_add_test(c, test_clock);
