@@ -89,6 +89,7 @@ struct ai_step {
     const ai_kernel    *kernel[4]; /* (prepare) */
     /* The operator's own: (check) or (prepare). From check numbers only: the tables may move. */
     int64_t             local[32];
+    uint32_t            parts;     /* that run at the same time (part.c) */
     uint64_t            calls;     /* profile */
     uint64_t            ns;
 };

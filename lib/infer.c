@@ -86,46 +86,14 @@ static void copy_outputs(const ai_session *s, const ai_buffer *outputs)
 
 /* ---- Steps ---- */
 
-/* Zeros around one plane of blocks. `plane` is its first byte, border included. */
-static void zero_plane(const ai_tensor *t, uint8_t *plane, size_t size)
-{
-    size_t row = (size_t)t->row * size;
-    size_t left = (size_t)t->border[1] * 16 * size;
-    size_t right = (size_t)t->border[3] * 16 * size;
-    memset(plane, 0, t->border[0] * row);
-    plane += t->border[0] * row;
-    for (int64_t y = 0; y < t->dim[2]; y++, plane += row) {
-        memset(plane, 0, left);
-        memset(plane + row - right, 0, right);
-    }
-    memset(plane, 0, t->border[2] * row);
-}
-
-static void zero_border(const ai_tensor *t)
-{
-    static const uint32_t none[4];
-    size_t size = ai_type_bytes(t->type);
-    if (t->layout != AI_LAYOUT_NCHW16C || memcmp(t->border, none, sizeof(none)) == 0)
-        return;
-    uint8_t *plane = (uint8_t *)t->data - (size_t)(t->border[0] * t->row) * size -
-                     (size_t)t->border[1] * 16 * size;
-    int64_t count = t->dim[0] * ((t->dim[1] + 15) / 16);
-    for (int64_t i = 0; i < count; i++, plane += (size_t)t->plane * size)
-        zero_plane(t, plane, size);
-}
-
-/* Computes all units of a step; where a pool will share them out between threads. */
 static ai_status run_step(const ai_session *s, const ai_step *step, ai_error *err)
 {
     if (step->is_folded)
         return AI_OK;
     if (step->alias == AI_ALIAS_VIEW && step->in[0]->data == step->out[0]->data)
         return AI_OK;
-    for (uint32_t i = 0; i < step->out_count; i++) {
-        if (step->out[i])
-            zero_border(step->out[i]);
-    }
-    return step->op->run(step, 0, step->work, s->scratch, err);
+    return s->pool && step->parts > 1 ? ai_pool_run(s->pool, step, err)
+                                      : ai_part_run(step, 0, 1, s->scratch, err);
 }
 
 static ai_status run_profiled(const ai_session *s, ai_step *step, ai_error *err)
@@ -184,9 +152,15 @@ ai_status ai_infer(ai_session *s, const ai_view *inputs, uint32_t input_count,
         status = check_outputs(s, outputs, output_count, err);
     if (status)
         return status;
+    if (s->pool && !ai_pool_is_here(s->pool))
+        s->pool = NULL; /* a child of fork has the calling thread alone */
+    if (s->pool)
+        ai_pool_wake(s->pool);
     uint64_t before = ai_os_float_begin();
     copy_inputs(s, inputs);
     status = run_steps(s, &c, err);
+    if (s->pool)
+        ai_pool_rest(s->pool);
     ai_os_float_end(before);
     if (status)
         return status;

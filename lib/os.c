@@ -6,12 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -257,6 +259,32 @@ uint32_t ai_os_threads(uint32_t limit)
     if ((uint32_t)count < limit)
         limit = (uint32_t)count;
     return limit > 1 ? ai_os_quota("/proc/self/cgroup", "/sys/fs/cgroup", limit) : limit;
+}
+
+/* ---- Threads ---- */
+
+void ai_os_wait(atomic_uint *word, unsigned value)
+{
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+void ai_os_wake(atomic_uint *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void ai_os_pause(void)
+{
+#if defined(__x86_64__)
+    _mm_pause();
+#else
+    __asm__ __volatile__("yield");
+#endif
+}
+
+uint64_t ai_os_process(void)
+{
+    return (uint64_t)getpid();
 }
 
 /* ---- Floating point ---- */

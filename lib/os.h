@@ -3,6 +3,7 @@
 #ifndef AI_OS_H
 #define AI_OS_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,16 @@ uint32_t ai_os_threads(uint32_t limit);
 /* Whole CPUs, at least 1, that the quotas of the cgroups listed in a file like /proc/self/cgroup
  * allow, or `limit` if that is less. `mount` is where the hierarchies lie: /sys/fs/cgroup. */
 uint32_t ai_os_quota(const char *list, const char *mount, uint32_t limit);
+
+/* Sleeps while the word has that value; may return early. ai_os_wake wakes the one that sleeps. */
+void ai_os_wait(atomic_uint *word, unsigned value);
+void ai_os_wake(atomic_uint *word);
+
+/* Tells the processor that a loop waits. */
+void ai_os_pause(void);
+
+/* The number of this process; a child of fork has another. */
+uint64_t ai_os_process(void);
 
 /* Sets rounding to nearest even with denormals kept; returns what was set before. */
 uint64_t ai_os_float_begin(void);

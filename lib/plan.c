@@ -238,6 +238,19 @@ static ai_status plan_steps(ai_session *s, uint8_t *scratch, ai_error *err)
     return AI_OK;
 }
 
+/* A session has no more threads than its most divided step has parts. */
+static void plan_parts(ai_session *s)
+{
+    uint32_t most = 1;
+    for (uint32_t i = 0; i < s->model->step_count; i++) {
+        ai_step *step = &s->steps[i];
+        step->parts = ai_part_count(step, s->threads);
+        if (step->parts > most)
+            most = step->parts;
+    }
+    s->threads = most;
+}
+
 ai_status ai_plan(ai_session *s, const ai_options *options, uint8_t *work, ai_error *err)
 {
     const ai_model *m = s->model;
@@ -258,5 +271,7 @@ ai_status ai_plan(ai_session *s, const ai_options *options, uint8_t *work, ai_er
     if (!status)
         status = ai_arena_plan(s, (ai_place *)(void *)work,
                                (uint32_t *)(void *)(work + (block.order - block.places)), err);
+    if (!status)
+        plan_parts(s);
     return status;
 }

@@ -67,7 +67,7 @@ static bool total_bytes(const ai_session *s, int64_t *bytes)
     int64_t scratch;
     if (!ai_mul(s->scratch_bytes, s->threads, &scratch) ||
         !ai_add(head_bytes(s), s->state_bytes, bytes) || !ai_add(*bytes, s->arena_bytes, bytes) ||
-        !ai_add(*bytes, scratch, bytes))
+        !ai_add(*bytes, scratch, bytes) || !ai_add(*bytes, ai_pool_bytes(s->threads), bytes))
         return false;
     if (*bytes < end)
         *bytes = end;
@@ -84,8 +84,7 @@ static ai_status plan(ai_session *s, const ai_model *model, const ai_options *op
     s->cpu = options->cpu ? options->cpu : ai_cpu_detect() & ~(AI_CPU_OPENBLAS | AI_CPU_ONEDNN);
     s->cpu |= AI_CPU_REF;
     s->flags = options->flags;
-    /* One thread, until there is a pool: with that limit nothing asks the system for more. */
-    s->threads = ai_os_threads(AI_MAX_THREADS);
+    s->threads = options->threads ? options->threads : ai_os_threads(AI_MAX_THREADS);
     ai_block block = ai_block_of(model);
     s->tensors = (ai_tensor *)(void *)((uint8_t *)s + block.tensors);
     s->steps = (ai_step *)(void *)((uint8_t *)s + block.steps);
@@ -195,7 +194,10 @@ static ai_status finish(ai_session *s, ai_place *places, ai_error *err)
     ai_state_start(s);
     if (s->flags & AI_PRELOAD)
         ai_os_preload(s->model->weights, (size_t)s->model->weight_bytes);
-    return AI_OK;
+    if (s->threads == 1)
+        return AI_OK;
+    return ai_pool_start(&s->pool, s->scratch + s->scratch_bytes * s->threads, s->threads,
+                         s->scratch, s->scratch_bytes, err);
 }
 
 static ai_place *places_of(ai_session *s)
@@ -238,6 +240,9 @@ static ai_status take_options(ai_options *to, const ai_model *model, const ai_op
                        level_name(missing & (~missing + 1)));
     if (to->flags & ~(uint32_t)(AI_PROFILE | AI_PRELOAD))
         return ai_fail(err, AI_E_UNSUPPORTED, "flags 0x%x of ai_options are not known", to->flags);
+    if (to->threads > AI_MAX_THREADS)
+        return ai_fail(err, AI_E_UNSUPPORTED, "%u threads are asked for, at most %u are possible",
+                       to->threads, (unsigned)AI_MAX_THREADS);
     if (to->shape_count && !to->shapes)
         return ai_fail(err, AI_E_ARGUMENT, "shapes is NULL, shape_count is %zu", to->shape_count);
     if ((uintptr_t)to->memory % 64)
@@ -327,6 +332,10 @@ ai_status ai_session_open(ai_session **session, const ai_model *model, const ai_
 
 void ai_session_close(ai_session *session)
 {
-    if (session && session->is_allocated)
+    if (!session)
+        return;
+    if (session->pool)
+        ai_pool_stop(session->pool);
+    if (session->is_allocated)
         free(session);
 }

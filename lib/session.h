@@ -4,12 +4,14 @@
 #define AI_SESSION_H
 
 #include "model.h"
+#include "threads.h"
 
 /* No tensor, part of a session or session is larger: sums of a few of them cannot overflow. */
 #define AI_MAX_BYTES      (INT64_C(1) << 61)
 #define AI_MAX_BYTES_TEXT "2^61 bytes"
 
-/* The block of a session: this struct, then the tables it points to, then state, arena and scratch.
+/* The block of a session: this struct, then the tables it points to, then state, arena, the scratch
+ * of each thread and the pool.
  * While the session opens, the planner's notes lie where state and arena will be. */
 struct ai_session {
     const ai_model *model;
@@ -25,6 +27,7 @@ struct ai_session {
     int64_t arena_bytes;
     int64_t scratch_bytes; /* of one thread */
     int64_t memory_bytes;  /* of the block */
+    ai_pool *pool;         /* NULL: one thread, or in a child of fork */
     uint32_t cpu;
     uint32_t threads;
     uint32_t flags;
@@ -54,7 +57,7 @@ typedef struct ai_block {
     int64_t end;
 } ai_block;
 
-enum { AI_FOLD_SCRATCH = 4096, AI_MAX_THREADS = 1 };
+enum { AI_FOLD_SCRATCH = 4096 };
 
 int64_t ai_align(int64_t bytes); /* to a multiple of 64; bytes is far below 2^63 */
 
@@ -63,8 +66,9 @@ ai_block ai_block_of(const ai_model *model);
 /* Sets the pointers of a session into its block, and those of the steps to their operands. */
 void ai_session_link(ai_session *session);
 
-/* plan.c: infers all shapes, runs what can run, places all tensors. `work` is the planner's part of
- * the block. Afterwards state_bytes, arena_bytes and scratch_bytes are known. */
+/* plan.c: infers all shapes, runs what can run, places all tensors and splits the steps. `work` is
+ * the planner's part of the block. Afterwards state_bytes, arena_bytes and scratch_bytes are known,
+ * and how many of the threads have work. */
 ai_status ai_plan(ai_session *session, const ai_options *options, uint8_t *work, ai_error *err);
 
 /* arena.c: gives every tensor its group and its place. */

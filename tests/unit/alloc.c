@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Counts allocations and lets one fail. With glibc these functions take the place of its own, for
- * the C library's own calls too; elsewhere and under sanitizers the linker leads the core's calls
- * here (--wrap). */
+ * Counts allocations, threads among them, and lets one fail. With glibc these functions take the
+ * place of its own, for the C library's own calls too; elsewhere and under sanitizers the linker
+ * leads the core's calls here (--wrap). */
 #include "unit.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 static unsigned counted;
@@ -75,6 +77,17 @@ void *FAKE(calloc)(size_t count, size_t bytes)
 void *FAKE(realloc)(void *memory, size_t bytes)
 {
     return may_allocate() ? REAL(realloc)(memory, bytes) : NULL;
+}
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*work)(void *), void *argument);
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*work)(void *), void *argument);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*work)(void *), void *argument)
+{
+    return may_allocate() ? __real_pthread_create(thread, attributes, work, argument) : EAGAIN;
 }
 
 void *FAKE(aligned_alloc)(size_t align, size_t bytes)

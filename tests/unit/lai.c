@@ -306,6 +306,47 @@ lai *lai_conv(void)
     return f;
 }
 
+lai *lai_wide(void)
+{
+    static float weights[48 * 20 * 9];
+    static float table[50 * 64];
+    ai_axis_params axis = {.axis = 0};
+    ai_conv_params conv = {.window = {.spatial = 2,
+                                      .kernel = {3, 3},
+                                      .stride = {1, 1},
+                                      .dilation = {1, 1},
+                                      .pad_begin = {1, 1},
+                                      .pad_end = {1, 1}},
+                           .group = 1};
+    for (size_t i = 0; i < sizeof(weights) / sizeof(weights[0]); i++)
+        weights[i] = (float)(i * 7 % 13) / 256 - 0.02f;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        table[i] = (float)i;
+    lai *f = lai_new("wide");
+    uint32_t x = lai_input(f, "x", AI_F32, 0, 4, (int64_t[]){1, 20, 40, 44});
+    uint32_t i = lai_input(f, "i", AI_S64, 0, 1, (int64_t[]){3000});
+    uint32_t w =
+        lai_constant(f, "w", AI_F32, AI_LAYOUT_CONV16, 4, (int64_t[]){48, 20, 3, 3}, weights);
+    uint32_t t = lai_constant(f, "t", AI_F32, AI_LAYOUT_PLAIN, 2, (int64_t[]){50, 64}, table);
+    uint32_t a = lai_value(f, "a", AI_F32);
+    uint32_t b = lai_value(f, "b", AI_F32);
+    uint32_t c = lai_value(f, "c", AI_F32);
+    uint32_t d = lai_value(f, "d", AI_F32);
+    uint32_t y = lai_tensor(f, "y", AI_F32, AI_TENSOR_VALUE, 4, (int64_t[]){1, 48, 40, 44});
+    uint32_t g = lai_tensor(f, "g", AI_F32, AI_TENSOR_VALUE, 2, (int64_t[]){3000, 64});
+    for (uint32_t k = a; k <= c; k++)
+        lai_tensor_at(f, k)->layout = AI_LAYOUT_NCHW16C;
+    lai_step(f, AI_OP_REORDER, "in", NULL, 1, 1, (uint32_t[]){x, a});
+    lai_step(f, AI_OP_CONV, "conv", &conv, 2, 1, (uint32_t[]){a, w, b});
+    lai_step(f, AI_OP_RELU, "relu", NULL, 1, 1, (uint32_t[]){b, c});
+    lai_step(f, AI_OP_REORDER, "out", NULL, 1, 1, (uint32_t[]){c, d});
+    lai_step(f, AI_OP_SIGMOID, "sigmoid", NULL, 1, 1, (uint32_t[]){d, y});
+    lai_step(f, AI_OP_GATHER, "gather", &axis, 2, 1, (uint32_t[]){t, i, g});
+    lai_output(f, y);
+    lai_output(f, g);
+    return f;
+}
+
 lai *lai_states(void)
 {
     static const float values[2] = {1, 2};

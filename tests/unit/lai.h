@@ -63,6 +63,9 @@ lai *lai_resources(void);
 lai *lai_shapes(void);
 /* 3x3 convolution with a border, in blocks of 16 channels: x [1, 20, 5, 6], y [1, 18, 5, 6]. */
 lai *lai_conv(void);
+/* Steps that are worth several threads: y = Sigmoid(Conv(x)) with a border, x [1, 20, 40, 44],
+ * y [1, 48, 40, 44]; g [3000, 64] = rows i [3000] of a table with 50. */
+lai *lai_wide(void);
 /* sum' = sum + x, before' = sum, y = sum' + before; x f32 [2], sum starts at {1, 2}. */
 lai *lai_states(void);
 

@@ -78,6 +78,11 @@ START_TEST(test_arguments)
     open_with(m, &o, &err);
     ck_error(err, AI_E_UNSUPPORTED, none, no, "flags 0x4 of ai_options are not known");
     o = (ai_options)AI_OPTIONS_INIT;
+    o.threads = 1025;
+    open_with(m, &o, &err);
+    ck_error(err, AI_E_UNSUPPORTED, none, no,
+             "1025 threads are asked for, at most 1024 are possible");
+    o = (ai_options)AI_OPTIONS_INIT;
     o.shape_count = 1;
     open_with(m, &o, &err);
     ck_error(err, AI_E_ARGUMENT, none, no, "shapes is NULL, shape_count is 1");

@@ -24,9 +24,9 @@ ai_model *must_open(lai *f, uint8_t **file)
 int main(int argc, char **argv)
 {
     static Suite *(*const suites[])(void) = {
-        size_suite,   error_suite, sha256_suite,  os_suite,    format_suite,
-        verify_suite, model_suite, plan_suite,    arena_suite, session_suite,
-        infer_suite,  state_suite, corrupt_suite, memory_suite};
+        size_suite,   error_suite, sha256_suite,  os_suite,     format_suite,
+        verify_suite, model_suite, plan_suite,    arena_suite,  session_suite,
+        infer_suite,  state_suite, corrupt_suite, memory_suite, pool_suite};
     SRunner *runner = srunner_create(NULL);
     int ran = 0;
     for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++)

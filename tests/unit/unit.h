@@ -22,6 +22,7 @@ Suite *infer_suite(void);
 Suite *state_suite(void);
 Suite *corrupt_suite(void);
 Suite *memory_suite(void);
+Suite *pool_suite(void);
 
 /* An error that no function has touched. */
 #define UNTOUCHED                                                                                  \
