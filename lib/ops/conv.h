@@ -21,7 +21,7 @@ typedef struct ai_conv_form {
     ai_status (*prepare)(ai_step *s, ai_error *err);
 } ai_conv_form;
 
-extern const ai_conv_form ai_conv_blocked;   /* a unit of work: image, panel, output row */
+extern const ai_conv_form ai_conv_blocked;   /* a unit of work: image, panel and output row */
 extern const ai_conv_form ai_conv_depthwise; /* the same */
 extern const ai_conv_form ai_conv_stem;      /* a unit: image, output row */
 extern const ai_conv_form ai_conv_winograd4; /* a unit: image, tile */
@@ -29,12 +29,14 @@ extern const ai_conv_form ai_conv_winograd2; /* the same */
 extern const ai_conv_form ai_conv_columns;   /* a unit: image, group, 16 output positions */
 extern const ai_conv_form ai_conv_rows;      /* a unit: image, group, slice, output channel */
 
-/* step->local: padding (begins, then ends), the form, slices of a slab or tiles of a chunk */
+/* step->local: padding (begins, then ends), the form, slices of a slab or tiles of a chunk, the order
+ * of the units */
 enum {
     AI_CONV_PAD,
     AI_CONV_FORM = AI_CONV_PAD + 2 * AI_MAX_SPATIAL,
     AI_CONV_SLICES,
-    AI_CONV_CHUNK = AI_CONV_SLICES
+    AI_CONV_CHUNK = AI_CONV_SLICES,
+    AI_CONV_BY_ROWS
 };
 
 /* Input i: bias 2, residual 3; NULL: omitted. */

@@ -44,9 +44,22 @@ void ai_conv_raise_border(ai_step *s, const ai_window3 *v)
     }
 }
 
+/* Threads that share out panels read all of the input, much of it from another's cache; those that
+ * share out rows read all weights. Rows are for weights that are no more than what is read and
+ * written, and for maps that have enough of them. Measured with two threads: MobileNetV2 gains 1.3
+ * times by panels alone and 1.65 by this rule, ResNet-50 1.75 and 1.9. */
+static bool goes_by_rows(const ai_step *s, const ai_window3 *v)
+{
+    bool is_depthwise = s->in[1]->layout == AI_LAYOUT_DEPTHWISE16;
+    double moved = (double)ai_tensor_count(s->in[0]) + (double)ai_tensor_count(s->out[0]);
+    return (is_depthwise || ai_conv_group(s) == 1) && v->out[1] >= 14 &&
+           (double)ai_tensor_count(s->in[1]) <= 1.1 * moved;
+}
+
 static bool plan_blocked(ai_step *s, const ai_window3 *v)
 {
     ai_conv_raise_border(s, v);
+    s->local[AI_CONV_BY_ROWS] = goes_by_rows(s, v);
     s->work = s->out[0]->dim[0] * panels_of(s) * v->out[1];
     return ai_conv_plan_bias(s);
 }
@@ -109,8 +122,35 @@ static void point_at_output(const ai_step *s, int64_t image, int64_t row, ai_con
         a->residual = (const float *)r->data + image * panels * r->plane + row * r->row;
 }
 
-/* Units run through the rows of a panel, then the panels of an image: a range is taken apart into
- * parts of a panel and, in the middle, as many whole panels of a group as there are. */
+/* Output rows and panels of one image. */
+typedef struct block {
+    int64_t image;
+    int64_t panel, panels;
+    int64_t row, rows;
+} block;
+
+/* The first block of a range of units that run through the rows of a panel, then the panels of an
+ * image: a part of a panel, or as many whole panels of a group as there are. */
+static block block_of_panels(int64_t begin, int64_t end, int64_t height, int64_t panels,
+                             int64_t group_panels)
+{
+    block b = {begin / height / panels, begin / height % panels, 1, begin % height, 0};
+    b.rows = ai_min(height - b.row, end - begin);
+    if (b.rows == height)
+        b.panels = ai_min((end - begin) / height, group_panels - b.panel % group_panels);
+    return b;
+}
+
+/* The same of units that run through the panels of a row, then the rows of an image. */
+static block block_of_rows(int64_t begin, int64_t end, int64_t height, int64_t panels)
+{
+    block b = {begin / panels / height, begin % panels, 0, begin / panels % height, 1};
+    b.panels = ai_min(panels - b.panel, end - begin);
+    if (b.panels == panels)
+        b.rows = ai_min((end - begin) / panels, height - b.row);
+    return b;
+}
+
 static void run_blocked(const ai_step *s, const ai_window3 *v, int64_t begin, int64_t end,
                         char *scratch)
 {
@@ -124,23 +164,19 @@ static void run_blocked(const ai_step *s, const ai_window3 *v, int64_t begin, in
     int64_t group_blocks = is_depthwise ? panels : ai_blocks(s->in[1]->dim[1]);
     int64_t image_blocks = ai_blocks(x->dim[1]);
     while (begin < end) {
-        int64_t row = begin % v->out[1];
-        int64_t panel = begin / v->out[1] % panels;
-        int64_t image = begin / v->out[1] / panels;
-        int64_t group = panel / group_panels;
-        int64_t count = 1;
-        int64_t rows = ai_min(v->out[1] - row, end - begin);
-        if (rows == v->out[1])
-            count = ai_min((end - begin) / rows, (group + 1) * group_panels - panel);
-        a.in = (const float *)x->data + (image * image_blocks + group * group_blocks) * x->plane -
+        block b = s->local[AI_CONV_BY_ROWS]
+                      ? block_of_rows(begin, end, v->out[1], panels)
+                      : block_of_panels(begin, end, v->out[1], panels, group_panels);
+        int64_t group = b.panel / group_panels;
+        a.in = (const float *)x->data + (b.image * image_blocks + group * group_blocks) * x->plane -
                v->pad[1] * x->row - v->pad[2] * 16;
-        a.row_begin = (int32_t)row;
-        a.row_end = (int32_t)(row + rows);
-        a.panel_begin = (int32_t)panel;
-        a.panel_end = (int32_t)(panel + count);
-        point_at_output(s, image, 0, &a);
+        a.row_begin = (int32_t)b.row;
+        a.row_end = (int32_t)(b.row + b.rows);
+        a.panel_begin = (int32_t)b.panel;
+        a.panel_end = (int32_t)(b.panel + b.panels);
+        point_at_output(s, b.image, 0, &a);
         s->kernel[0]->fn(&a);
-        begin += rows * count;
+        begin += b.rows * b.panels;
     }
 }
 
