@@ -213,8 +213,9 @@ def test_random(make, seed, tmp_path):
     onnx.save(model, tmp_path / "case.onnx")
     libai.convert(tmp_path / "case.onnx", tmp_path / "case.lai")
     outputs = []
-    for level in libai.cpu_levels():
-        with libai.Model(tmp_path / "case.lai", threads=1, cpu=level) as network:
+    levels = libai.cpu_levels()
+    for level, threads in [*((level, 1) for level in levels), (levels[-1], 2), (levels[-1], 5)]:
+        with libai.Model(tmp_path / "case.lai", threads=threads, cpu=level) as network:
             outputs.append(network(case.inputs)["y"])
     found = outputs[0]
     assert found.shape == expected.shape

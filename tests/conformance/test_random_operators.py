@@ -310,8 +310,9 @@ def test_random(make, seed, tmp_path):
     libai.convert(tmp_path / "case.onnx", tmp_path / "case.lai")
     inputs = {f"x{i}": x for i, x in enumerate(case.inputs) if i not in case.constants}
     results = []
-    for level in libai.cpu_levels():
-        with libai.Model(tmp_path / "case.lai", threads=1, cpu=level) as network:
+    levels = libai.cpu_levels()
+    for level, threads in [*((level, 1) for level in levels), (levels[-1], 2), (levels[-1], 5)]:
+        with libai.Model(tmp_path / "case.lai", threads=threads, cpu=level) as network:
             results.append(network(inputs))
     for i, expected in enumerate(case.expected):
         compare(results[0][f"y{i}"], expected, case.bound)

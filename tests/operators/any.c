@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Steps of every operator with random parameters, shapes, types and layouts, most of them wrong:
  * what passes the check runs inside of its memory, leaves borders alone, and gives the same bits
- * for any split of its work, at any CPU level, and in place. Usage: any [SEED [COUNT]]. */
+ * for any split of its work, at any CPU level, in place, and on several threads at the same time,
+ * where ThreadSanitizer watches. Usage: any [SEED [COUNT]]. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,11 +11,15 @@
 #include "../random.h"
 #include "elem.h"
 #include "step.h"
+#include "threads.h"
+
+enum { THREADS = 3, SCRATCH = 1 << 24 };
 
 typedef struct any {
     uint64_t state;
     uint64_t seed;
     int64_t ran[256]; /* steps that passed their check, by operator */
+    ai_pool *pool;
 } any;
 
 static uint64_t draw(any *a)
@@ -471,6 +476,45 @@ static void run_in_place(any *a, step *s, const uint8_t *data, size_t bytes)
     free(found);
 }
 
+/* The zeros around an output, as a session makes them. */
+static bool border_is_zero(const ai_tensor *t)
+{
+    if (t == NULL || t->layout != AI_LAYOUT_NCHW16C)
+        return true;
+    const char *data =
+        (const char *)t->data - (size_t)(t->border[0] * t->row + t->border[1] * 16) * sizeof(float);
+    int64_t height = t->dim[2] + t->border[0] + t->border[2];
+    for (int64_t i = 0; i < t->bytes; i++) {
+        int64_t at = i / (int64_t)sizeof(float);
+        int64_t x = at % t->row / 16 - t->border[1];
+        int64_t y = at / t->row % height - t->border[0];
+        if ((x < 0 || x >= t->dim[3] || y < 0 || y >= t->dim[2]) && data[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+static void run_at_once(any *a, step *s, const uint8_t *data, size_t bytes)
+{
+    if (s->step.work < 2)
+        return;
+    /* Sanitizers see what the plain kernels touch. */
+    if (step_prepare(s, a->seed / 256 % 2 ? ai_cpu_detect() : AI_CPU_REF) != AI_OK)
+        stop(a, s, "is prepared once but not twice");
+    s->step.parts = s->step.work < THREADS ? (uint32_t)s->step.work : THREADS;
+    if (ai_pool_run(a->pool, &s->step, &s->err) != AI_OK)
+        stop(a, s, "does not run on several threads");
+    size_t found_bytes;
+    uint8_t *found = collect(s, &found_bytes);
+    if (found_bytes != bytes || memcmp(found, data, bytes) != 0)
+        stop(a, s, "differs on several threads");
+    free(found);
+    for (uint32_t i = 0; i < s->step.out_count; i++) {
+        if (!border_is_zero(s->out_list[i]))
+            stop(a, s, "has no zeros for a border");
+    }
+}
+
 static void run_all_ways(any *a, step *s)
 {
     size_t bytes;
@@ -491,6 +535,7 @@ static void run_all_ways(any *a, step *s)
             stop(a, s, "runs at one level only");
         expect_same(a, s, data, bytes, "differs by level or split");
     }
+    run_at_once(a, s, data, bytes);
     run_in_place(a, s, data, bytes);
     free(data);
 }
@@ -507,7 +552,7 @@ static bool fits(step *s)
             return false;
         total += s->in_list[i] != NULL ? ai_tensor_count(s->in_list[i]) : 0;
     }
-    return total < 1 << 18 && s->step.scratch < 1 << 24 && s->step.work < 1 << 20;
+    return total < 1 << 18 && s->step.scratch < SCRATCH && s->step.work < 1 << 20;
 }
 
 static void try_one(any *a, const ai_op_row *row)
@@ -554,6 +599,10 @@ int main(int argc, char **argv)
     uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
     uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 0) : argc > 1 ? 1 : 60000;
     int status = 0;
+    void *pool = aligned_alloc(64, (size_t)ai_pool_bytes(THREADS));
+    void *scratch = aligned_alloc(64, (size_t)THREADS * SCRATCH);
+    if (!pool || !scratch || ai_pool_start(&a.pool, pool, THREADS, scratch, SCRATCH, NULL) != AI_OK)
+        return 1;
     for (a.seed = seed; a.seed < seed + count; a.seed++) {
         const ai_op_row *row = ai_op_find((uint32_t)(a.seed % 256));
         if (row != NULL)
@@ -565,5 +614,8 @@ int main(int argc, char **argv)
             status = 1;
         }
     }
+    ai_pool_stop(a.pool);
+    free(scratch);
+    free(pool);
     return status;
 }
