@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nine light networks against the outputs that ship with them."""
+"""The nine light networks against the outputs that ship with them, and their memory."""
 
 from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
 
 import light_models
 import pytest
@@ -18,3 +22,18 @@ def test_light_model(name, light_folder):
     names = light_models.outputs(name)
     assert len(names) == 1
     compare(found, {names[0]: light_models.expected(name)})
+
+
+def arena_bound(paths) -> None:
+    tool = Path(os.environ["AI_BUILD"], "tests/unit/arena-bound")
+    found = subprocess.run([tool, *paths], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert len(found.stdout.splitlines()) == len(paths)
+
+
+def test_arena(light_folder):
+    arena_bound([light_models.convert(name, light_folder) for name in light_models.NAMES])
+
+
+def test_arena_of_zoo(zoo_models):
+    arena_bound(zoo_models)
