@@ -27,7 +27,8 @@ def test_help(ai, command):
 
 
 OPTIONS = {
-    "convert": ["--out", "--shape", "--labels", "--image", "--output", "--name", "--licence"],
+    "convert": ["--out", "--shape", "--labels", "--image", "--output", "--name", "--licence",
+                "--winograd"],
     "info": ["--shape", "--threads", "--steps", "--json"],
     "verify": [],
     "run": ["--input", "--output-dir", "--shape", "--threads"],
