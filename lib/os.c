@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -263,14 +262,17 @@ uint32_t ai_os_threads(uint32_t limit)
 
 /* ---- Threads ---- */
 
+/* Operations of futex(2); musl comes without <linux/futex.h>, which names them. */
+enum { WAIT_PRIVATE = 128, WAKE_PRIVATE = 129 };
+
 void ai_os_wait(atomic_uint *word, unsigned value)
 {
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+    syscall(SYS_futex, word, WAIT_PRIVATE, value, NULL, NULL, 0);
 }
 
 void ai_os_wake(atomic_uint *word)
 {
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    syscall(SYS_futex, word, WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 void ai_os_pause(void)
