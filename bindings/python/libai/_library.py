@@ -153,8 +153,8 @@ _TASK = _prototypes(
 def _candidates(file: str) -> Iterator[str]:
     """LIBAI_PATH (folders as in PATH), this package, the prefix it is installed in, the loader."""
     folders = [Path(part) for part in os.environ.get("LIBAI_PATH", "").split(os.pathsep) if part]
-    for parent in Path(__file__).resolve().parents[:6]:  # Debian's has local/ in between
-        for folder in (parent, parent / "lib"):
+    for parent in Path(__file__).resolve().parents[:6]:  # Debian may put local/ in between
+        for folder in (parent, parent / "lib", parent / "lib64"):
             folders.append(folder)
             folders.extend(sorted(folder.glob("*-linux-*")))
     for folder in folders:
