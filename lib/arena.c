@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Places tensors in the arena: which share memory, how long each lives, where it lies. */
+ * Places tensors in the arena: which share memory, how long each lives, where it lies. What a step
+ * needs as scratch lies there too, while the step runs. */
 #include "session.h"
 
 #include <string.h>
@@ -93,6 +94,13 @@ static void find_lives(const ai_session *s, ai_place *p)
         use(p, ai_session_tensor(s, h->outputs.first + i)->index, end);
     for (uint32_t i = 0; i < h->states.count; i++)
         use(p, ai_session_tensor(s, h->states.first + 3 * i + 1)->index, end);
+}
+
+/* The scratch of all parts of a step. */
+static bool measure_scratch(const ai_step *step, ai_place *p)
+{
+    p->first = p->last = step->index;
+    return ai_mul(ai_align(step->scratch), step->parts, &p->bytes) && p->bytes <= AI_MAX_BYTES;
 }
 
 /* ---- In place ---- */
@@ -241,7 +249,8 @@ static ai_status place_all(ai_session *s, ai_place *p, uint32_t *order, uint32_t
     int64_t bytes = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (!ai_add(total, p[order[i]].bytes, &total) || total > AI_MAX_BYTES)
-            return ai_fail(err, AI_E_MEMORY, "all tensors together take over " AI_MAX_BYTES_TEXT);
+            return ai_fail(err, AI_E_MEMORY,
+                           "all tensors and scratch together take over " AI_MAX_BYTES_TEXT);
     }
     for (order_by by = 0; by < ORDER_COUNT; by++) {
         bytes = place_by(p, order, count, by);
@@ -269,8 +278,9 @@ static ai_status size_states(ai_session *s, ai_error *err)
 
 ai_status ai_arena_plan(ai_session *s, ai_place *p, uint32_t *order, ai_error *err)
 {
+    uint32_t tensors = s->model->tensor_count;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < s->model->tensor_count; i++)
+    for (uint32_t i = 0; i < tensors + s->model->step_count; i++)
         p[i] = (ai_place){.root = i, .first = UINT32_MAX, .next = AI_FILE_NONE};
     join_views(s, p);
     ai_status status = spread_borders(s, p, err);
@@ -278,11 +288,19 @@ ai_status ai_arena_plan(ai_session *s, ai_place *p, uint32_t *order, ai_error *e
         return status;
     find_lives(s, p);
     join_in_place(s, p);
-    for (uint32_t i = 0; i < s->model->tensor_count; i++) {
+    for (uint32_t i = 0; i < tensors; i++) {
         if (root_of(p, i) == i && is_in_arena(&s->tensors[i])) {
             p[i].bytes = ai_align(s->tensors[i].bytes);
             order[count++] = i;
         }
+    }
+    for (uint32_t i = 0; i < s->model->step_count; i++) {
+        const ai_step *step = &s->steps[i];
+        if (step->is_folded || !step->scratch)
+            continue;
+        if (!measure_scratch(step, &p[tensors + i]))
+            return ai_fail_step(err, AI_E_MEMORY, step, "scratch takes over " AI_MAX_BYTES_TEXT);
+        order[count++] = tensors + i;
     }
     status = place_all(s, p, order, count, err);
     return status ? status : size_states(s, err);

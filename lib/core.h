@@ -29,6 +29,7 @@ ai_status ai_fail_step(ai_error *err, ai_status code, const ai_step *step, const
 
 bool ai_mul(int64_t a, int64_t b, int64_t *product); /* both >= 0; false: over INT64_MAX */
 bool ai_add(int64_t a, int64_t b, int64_t *sum);
+int64_t ai_align(int64_t bytes); /* to a multiple of 64; bytes: at most AI_MAX_BYTES */
 size_t ai_type_bytes(ai_type type); /* of one element; 0: no such type */
 const char *ai_type_name(ai_type type);
 /* Elements of a shape; false if a dimension is negative or the product is over 2^40. */
@@ -84,7 +85,8 @@ struct ai_step {
     uint8_t             alias_input; /* (check) */
     bool                is_folded;   /* ran while the session opened; outputs are known */
     int64_t             work;    /* (check) independent units of output, at least 1 */
-    int64_t             scratch; /* (check) bytes that one thread needs, the same on every CPU */
+    int64_t             scratch; /* (check) bytes that one part needs, the same on every CPU */
+    uint8_t            *scratch_data; /* of all parts, each at a multiple of 64; bound */
     uint64_t            flops;   /* (check) of one run, as the operator defines it */
     const ai_kernel    *kernel[4]; /* (prepare) */
     /* The operator's own: (check) or (prepare). From check numbers only: the tables may move. */
@@ -106,7 +108,7 @@ struct ai_op {
     /* Chooses kernels from step->cpu; strides and borders are final. NULL: nothing to choose. */
     ai_status (*prepare)(ai_step *step, ai_error *err);
     /* Computes the units [begin, end) of step->work. Threads call it with disjoint ranges, each with
-     * its own 64-byte aligned scratch. Leaves borders alone: the caller zeroes them. */
+     * a scratch of its own, aligned to 64 bytes. Leaves borders alone: the caller zeroes them. */
     ai_status (*run)(const ai_step *step, int64_t begin, int64_t end, void *scratch, ai_error *err);
     /* The outputs follow from shapes alone (Shape, Size): run while the session opens. */
     bool is_shape_only;

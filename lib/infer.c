@@ -93,7 +93,7 @@ static ai_status run_step(const ai_session *s, const ai_step *step, ai_error *er
     if (step->alias == AI_ALIAS_VIEW && step->in[0]->data == step->out[0]->data)
         return AI_OK;
     return s->pool && step->parts > 1 ? ai_pool_run(s->pool, step, err)
-                                      : ai_part_run(step, 0, 1, s->scratch, err);
+                                      : ai_part_run(step, 0, 1, err);
 }
 
 static ai_status run_profiled(const ai_session *s, ai_step *step, ai_error *err)

@@ -77,9 +77,9 @@ static void zero_border(const ai_tensor *t, uint32_t part, uint32_t parts)
         zero_plane(t, plane, part, parts);
 }
 
-ai_status ai_part_run(const ai_step *step, uint32_t part, uint32_t parts, void *scratch,
-                      ai_error *err)
+ai_status ai_part_run(const ai_step *step, uint32_t part, uint32_t parts, ai_error *err)
 {
+    uint8_t *scratch = step->scratch ? step->scratch_data + part * ai_align(step->scratch) : NULL;
     for (uint32_t i = 0; i < step->out_count; i++) {
         if (step->out[i])
             zero_border(step->out[i], part, parts);

@@ -232,8 +232,6 @@ static ai_status plan_steps(ai_session *s, uint8_t *scratch, ai_error *err)
             status = fold_step(s, step, scratch, err);
         if (status)
             return status;
-        if (!step->is_folded && ai_align(step->scratch) > s->scratch_bytes)
-            s->scratch_bytes = ai_align(step->scratch);
     }
     return AI_OK;
 }
@@ -268,10 +266,9 @@ ai_status ai_plan(ai_session *s, const ai_options *options, uint8_t *work, ai_er
         status = check_border(s, err);
     if (!status)
         status = check_states(s, err);
-    if (!status)
-        status = ai_arena_plan(s, (ai_place *)(void *)work,
-                               (uint32_t *)(void *)(work + (block.order - block.places)), err);
-    if (!status)
-        plan_parts(s);
-    return status;
+    if (status)
+        return status;
+    plan_parts(s);
+    return ai_arena_plan(s, (ai_place *)(void *)work,
+                         (uint32_t *)(void *)(work + (block.order - block.places)), err);
 }

@@ -7,24 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-int64_t ai_align(int64_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
-
 /* ---- The block ---- */
 
 /* The verifier bounds every count far below overflow. */
 ai_block ai_block_of(const ai_model *m)
 {
+    int64_t places = (int64_t)m->tensor_count + m->step_count;
     ai_block b;
     b.tensors = ai_align((int64_t)sizeof(ai_session));
     b.steps = ai_align(b.tensors + (int64_t)sizeof(ai_tensor) * m->tensor_count);
     b.operands = ai_align(b.steps + (int64_t)sizeof(ai_step) * m->step_count);
     b.known = ai_align(b.operands + (int64_t)sizeof(ai_tensor *) * m->operand_count);
     b.places = b.known + (int64_t)AI_KNOWN_BYTES * m->known_count;
-    b.order = ai_align(b.places + (int64_t)sizeof(ai_place) * m->tensor_count);
-    b.scratch = ai_align(b.order + (int64_t)sizeof(uint32_t) * m->tensor_count);
+    b.order = ai_align(b.places + (int64_t)sizeof(ai_place) * places);
+    b.scratch = ai_align(b.order + (int64_t)sizeof(uint32_t) * places);
     b.end = b.scratch + AI_FOLD_SCRATCH;
     return b;
 }
@@ -64,10 +60,8 @@ static int64_t head_bytes(const ai_session *s)
 static bool total_bytes(const ai_session *s, int64_t *bytes)
 {
     int64_t end = ai_block_of(s->model).end;
-    int64_t scratch;
-    if (!ai_mul(s->scratch_bytes, s->threads, &scratch) ||
-        !ai_add(head_bytes(s), s->state_bytes, bytes) || !ai_add(*bytes, s->arena_bytes, bytes) ||
-        !ai_add(*bytes, scratch, bytes) || !ai_add(*bytes, ai_pool_bytes(s->threads), bytes))
+    if (!ai_add(head_bytes(s), s->state_bytes, bytes) || !ai_add(*bytes, s->arena_bytes, bytes) ||
+        !ai_add(*bytes, ai_pool_bytes(s->threads), bytes))
         return false;
     if (*bytes < end)
         *bytes = end;
@@ -143,14 +137,14 @@ static ai_session *move(const ai_session *from, void *to)
     return s;
 }
 
-/* Gives every tensor its address. `places` is of the block in which the session was planned. */
+/* Gives every tensor and every scratch its address. `places` is of the block in which the session
+ * was planned. */
 static void bind(ai_session *s, ai_place *places)
 {
     const ai_file_list *states = &s->model->header->states;
     int64_t offset = 0;
     s->state = (uint8_t *)s + head_bytes(s);
     s->arena = s->state + s->state_bytes;
-    s->scratch = s->arena + s->arena_bytes;
     for (uint32_t i = 0; i < states->count; i++) {
         ai_tensor *t = ai_session_tensor(s, states->first + 3 * i);
         t->data = s->state + offset;
@@ -168,6 +162,10 @@ static void bind(ai_session *s, ai_place *places)
                                    (int64_t)ai_type_bytes(t->type)
                              : 0;
         t->data = s->arena + places[root].offset + border;
+    }
+    for (uint32_t i = 0; i < s->model->step_count; i++) {
+        if (s->steps[i].scratch)
+            s->steps[i].scratch_data = s->arena + places[s->model->tensor_count + i].offset;
     }
 }
 
@@ -196,8 +194,7 @@ static ai_status finish(ai_session *s, ai_place *places, ai_error *err)
         ai_os_preload(s->model->weights, (size_t)s->model->weight_bytes);
     if (s->threads == 1)
         return AI_OK;
-    return ai_pool_start(&s->pool, s->scratch + s->scratch_bytes * s->threads, s->threads,
-                         s->scratch, s->scratch_bytes, err);
+    return ai_pool_start(&s->pool, s->arena + s->arena_bytes, s->threads, err);
 }
 
 static ai_place *places_of(ai_session *s)

@@ -10,8 +10,7 @@
 #define AI_MAX_BYTES      (INT64_C(1) << 61)
 #define AI_MAX_BYTES_TEXT "2^61 bytes"
 
-/* The block of a session: this struct, then the tables it points to, then state, arena, the scratch
- * of each thread and the pool.
+/* The block of a session: this struct, then the tables it points to, then state, arena and pool.
  * While the session opens, the planner's notes lie where state and arena will be. */
 struct ai_session {
     const ai_model *model;
@@ -21,21 +20,19 @@ struct ai_session {
     uint8_t *known;       /* AI_KNOWN_BYTES for each output that was computed at open */
     uint8_t *state;
     uint8_t *arena;
-    uint8_t *scratch;
     int64_t known_bytes; /* used */
     int64_t state_bytes; /* of the states' values, each at a multiple of 64 */
     int64_t arena_bytes;
-    int64_t scratch_bytes; /* of one thread */
-    int64_t memory_bytes;  /* of the block */
-    ai_pool *pool;         /* NULL: one thread, or in a child of fork */
+    int64_t memory_bytes; /* of the block */
+    ai_pool *pool;        /* NULL: one thread, or in a child of fork */
     uint32_t cpu;
     uint32_t threads;
     uint32_t flags;
     bool is_allocated; /* the block is ours */
 };
 
-/* A planner's note on a tensor. Tensors that share memory form a group; the notes of the group are
- * those of its root. */
+/* A planner's note on a tensor or on a step's scratch. Tensors that share memory form a group; the
+ * notes of the group are those of its root. */
 typedef struct ai_place {
     int64_t bytes;
     int64_t offset; /* in the arena */
@@ -51,15 +48,13 @@ typedef struct ai_block {
     int64_t steps;
     int64_t operands;
     int64_t known;
-    int64_t places;  /* ai_place[tensor_count] */
-    int64_t order;   /* uint32_t[tensor_count] */
+    int64_t places;  /* ai_place: of the tensors, then of the steps' scratch */
+    int64_t order;   /* uint32_t for each place */
     int64_t scratch; /* of steps that run while the session opens */
     int64_t end;
 } ai_block;
 
 enum { AI_FOLD_SCRATCH = 4096 };
-
-int64_t ai_align(int64_t bytes); /* to a multiple of 64; bytes is far below 2^63 */
 
 ai_block ai_block_of(const ai_model *model);
 
@@ -67,11 +62,11 @@ ai_block ai_block_of(const ai_model *model);
 void ai_session_link(ai_session *session);
 
 /* plan.c: infers all shapes, runs what can run, places all tensors and splits the steps. `work` is
- * the planner's part of the block. Afterwards state_bytes, arena_bytes and scratch_bytes are known,
- * and how many of the threads have work. */
+ * the planner's part of the block. Afterwards state_bytes and arena_bytes are known, and how many of
+ * the threads have work. */
 ai_status ai_plan(ai_session *session, const ai_options *options, uint8_t *work, ai_error *err);
 
-/* arena.c: gives every tensor its group and its place. */
+/* arena.c: gives every tensor its group and its place, and every scratch its place. */
 ai_status ai_arena_plan(ai_session *session, ai_place *places, uint32_t *order, ai_error *err);
 
 /* Sets strides and bytes of a tensor from shape, layout and border; false: over AI_MAX_BYTES. */

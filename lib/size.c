@@ -24,6 +24,11 @@ bool ai_add(int64_t a, int64_t b, int64_t *sum)
     return true;
 }
 
+int64_t ai_align(int64_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
 static const struct {
     const char *name;
     uint8_t bytes;

@@ -30,7 +30,6 @@ typedef struct worker {
     atomic_uint is_asleep;
     ai_pool *pool;
     const ai_step *step;
-    uint8_t *scratch;
     uint32_t part;
     ai_status status;
     pthread_t thread;
@@ -41,8 +40,7 @@ struct ai_pool {
     _Alignas(128) atomic_uint pending; /* workers that are not done with the step */
     atomic_uint is_waiting;            /* the caller is asleep, or about to be */
     uint64_t process;
-    uint8_t *scratch; /* the caller's */
-    uint32_t count;   /* of workers */
+    uint32_t count; /* of workers */
     worker workers[];
 };
 
@@ -114,7 +112,7 @@ static void *work(void *argument)
             return NULL;
         if ((told & TOLD_MASK) != TOLD_RUN)
             continue;
-        w->status = ai_part_run(w->step, w->part, w->step->parts, w->scratch, &w->error);
+        w->status = ai_part_run(w->step, w->part, w->step->parts, &w->error);
         if (atomic_fetch_sub(&w->pool->pending, 1) == 1 && atomic_load(&w->pool->is_waiting))
             ai_os_wake(&w->pool->pending);
     }
@@ -129,7 +127,7 @@ ai_status ai_pool_run(ai_pool *pool, const ai_step *step, ai_error *err)
         w->step = step;
         tell(w, TOLD_RUN);
     }
-    ai_status status = ai_part_run(step, 0, step->parts, pool->scratch, err);
+    ai_status status = ai_part_run(step, 0, step->parts, err);
     wait_for_workers(pool);
     for (uint32_t i = 0; i < others && !status; i++) {
         status = pool->workers[i].status;
@@ -190,8 +188,7 @@ static bool start_all(ai_pool *pool, uint32_t count)
     return code == 0;
 }
 
-ai_status ai_pool_start(ai_pool **out, void *memory, uint32_t threads, uint8_t *scratch,
-                        int64_t scratch_bytes, ai_error *err)
+ai_status ai_pool_start(ai_pool **out, void *memory, uint32_t threads, ai_error *err)
 {
     /* The block is aligned to 64 bytes. */
     ai_pool *pool = (void *)((uint8_t *)memory + (uintptr_t)memory % _Alignof(ai_pool));
@@ -199,14 +196,12 @@ ai_status ai_pool_start(ai_pool **out, void *memory, uint32_t threads, uint8_t *
     atomic_init(&pool->pending, 0);
     atomic_init(&pool->is_waiting, 0);
     pool->process = ai_os_process();
-    pool->scratch = scratch;
     for (uint32_t i = 0; i < threads - 1; i++) {
         worker *w = &pool->workers[i];
         atomic_init(&w->told, 0);
         atomic_init(&w->is_asleep, 0);
         w->pool = pool;
         w->part = i + 1;
-        w->scratch = scratch + (i + 1) * scratch_bytes;
     }
     if (!start_all(pool, threads - 1)) {
         uint32_t count = pool->count;

@@ -16,16 +16,13 @@ uint32_t ai_part_count(const ai_step *step, uint32_t threads);
 
 /* Computes part `part` of `parts` of a step: its units, and the zeros around its outputs (part.c).
  */
-ai_status ai_part_run(const ai_step *step, uint32_t part, uint32_t parts, void *scratch,
-                      ai_error *err);
+ai_status ai_part_run(const ai_step *step, uint32_t part, uint32_t parts, ai_error *err);
 
 /* Bytes of a pool, a multiple of 64. */
 int64_t ai_pool_bytes(uint32_t threads);
 
-/* Starts threads - 1 workers; `memory` is of ai_pool_bytes(). Worker i takes the i-th (from 1) of
- * `scratch`'s equal parts; the first is the caller's. */
-ai_status ai_pool_start(ai_pool **pool, void *memory, uint32_t threads, uint8_t *scratch,
-                        int64_t scratch_bytes, ai_error *err);
+/* Starts threads - 1 workers; `memory` is of ai_pool_bytes(). */
+ai_status ai_pool_start(ai_pool **pool, void *memory, uint32_t threads, ai_error *err);
 
 /* Ends and joins the workers; in a child of fork, which has none, does nothing. */
 void ai_pool_stop(ai_pool *pool);

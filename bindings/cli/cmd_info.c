@@ -115,7 +115,7 @@ static void print_text(const facts *f, bool with_steps)
     print_row("weights", "%s, mapped", f->about.weight_bytes);
     print_row("arena", "%s", f->run.arena_bytes);
     print_row("state", "%s", f->run.state_bytes);
-    print_row("session", "%s, arena, state, scratch and plan together", f->run.memory_bytes);
+    print_row("session", "%s, arena, state, plan and threads together", f->run.memory_bytes);
     print_row("function",
               "%s, the memory size to give: file, session and 40 MiB for the program\n"
               "            and a photograph of eight million pixels",

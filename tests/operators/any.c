@@ -20,6 +20,7 @@ typedef struct any {
     uint64_t seed;
     int64_t ran[256]; /* steps that passed their check, by operator */
     ai_pool *pool;
+    uint8_t *scratch; /* of all threads */
 } any;
 
 static uint64_t draw(any *a)
@@ -502,6 +503,7 @@ static void run_at_once(any *a, step *s, const uint8_t *data, size_t bytes)
     if (step_prepare(s, a->seed / 256 % 2 ? ai_cpu_detect() : AI_CPU_REF) != AI_OK)
         stop(a, s, "is prepared once but not twice");
     s->step.parts = s->step.work < THREADS ? (uint32_t)s->step.work : THREADS;
+    s->step.scratch_data = a->scratch;
     if (ai_pool_run(a->pool, &s->step, &s->err) != AI_OK)
         stop(a, s, "does not run on several threads");
     size_t found_bytes;
@@ -600,8 +602,8 @@ int main(int argc, char **argv)
     uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 0) : argc > 1 ? 1 : 60000;
     int status = 0;
     void *pool = aligned_alloc(64, (size_t)ai_pool_bytes(THREADS));
-    void *scratch = aligned_alloc(64, (size_t)THREADS * SCRATCH);
-    if (!pool || !scratch || ai_pool_start(&a.pool, pool, THREADS, scratch, SCRATCH, NULL) != AI_OK)
+    a.scratch = aligned_alloc(64, (size_t)THREADS * SCRATCH);
+    if (!pool || !a.scratch || ai_pool_start(&a.pool, pool, THREADS, NULL) != AI_OK)
         return 1;
     for (a.seed = seed; a.seed < seed + count; a.seed++) {
         const ai_op_row *row = ai_op_find((uint32_t)(a.seed % 256));
@@ -615,7 +617,7 @@ int main(int argc, char **argv)
         }
     }
     ai_pool_stop(a.pool);
-    free(scratch);
+    free(a.scratch);
     free(pool);
     return status;
 }

@@ -107,6 +107,7 @@ ai_status step_prepare(step *s, uint32_t cpu)
     s->scratch = NULL;
     if (s->step.scratch > 0 && posix_memalign(&s->scratch, 64, (size_t)s->step.scratch) != 0)
         abort();
+    s->step.scratch_data = s->scratch;
     return s->step.op->prepare != NULL ? s->step.op->prepare(&s->step, &s->err) : AI_OK;
 }
 

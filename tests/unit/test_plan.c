@@ -283,7 +283,7 @@ START_TEST(test_border_overflow)
     m = padded(3, 508, &file);
     ck_assert_int_eq(ai_session_bytes(m, NULL, &bytes, &err), AI_E_MEMORY);
     ck_error(err, AI_E_MEMORY, AI_NO_STEP, AI_NO_OFFSET,
-             "all tensors together take over 2^61 bytes");
+             "all tensors and scratch together take over 2^61 bytes");
     ai_model_close(m);
     free(file);
 }

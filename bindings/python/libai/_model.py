@@ -226,7 +226,7 @@ class Model:
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes that the session takes: arena, state, scratch and plan together."""
+        """Bytes that the session takes: arena, state, plan and threads together."""
         with self._lock:
             return self._current().describe().memory_bytes
 
