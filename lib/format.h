@@ -125,10 +125,12 @@ typedef struct ai_file_step { /* 32 bytes */
 
 enum { AI_MAX_SPATIAL = 3, AI_FILE_MAX_RANK = 8 };
 
-/* What an epilogue does to each sum, after the residual was added. */
+/* What an epilogue does to each sum. */
 enum {
     AI_ACTIVATION_NONE = 0,
     AI_ACTIVATION_CLIP = 1 /* min(max(x, lo), hi): Relu is 0, inf; Relu6 is 0, 6 */
+    /* Any other kind is the number of an operator from LeakyRelu to Round; lo is its alpha, hi its
+     * beta. */
 };
 
 typedef struct ai_activation {
@@ -154,12 +156,15 @@ typedef struct ai_none_params {
     uint64_t reserved;
 } ai_none_params;
 
-/* Conv: x, weight, bias or NONE, residual or NONE. */
+enum { AI_CONV_RESIDUAL_LAST = 1 };
+
+/* Conv: x, weight, bias or NONE, residual or NONE. The residual is added before the activation, or
+ * after it if the flag says so. */
 typedef struct ai_conv_params {
     ai_window     window;
     uint32_t      group;
     ai_activation activation;
-    uint32_t      reserved;
+    uint32_t      flags; /* AI_CONV_RESIDUAL_LAST */
 } ai_conv_params; /* 88 bytes */
 
 typedef struct ai_conv_transpose_params {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Conv: its check, and the choice among its forms. */
 #include <inttypes.h>
-#include <math.h>
 
+#include "activation.h"
 #include "conv.h"
 
 /* The first whose layouts and channels fit runs. What does not fit the columns goes by rows: both
@@ -14,9 +14,7 @@ static const ai_conv_form *const forms[] = {
 
 void ai_conv_clamp(const ai_step *s, float *lo, float *hi)
 {
-    const ai_activation *a = &((const ai_conv_params *)s->params)->activation;
-    *lo = a->kind == AI_ACTIVATION_CLIP ? a->lo : -INFINITY;
-    *hi = a->kind == AI_ACTIVATION_CLIP ? a->hi : INFINITY;
+    ai_activation_clamp(&((const ai_conv_params *)s->params)->activation, lo, hi);
 }
 
 static void get_window(const ai_step *s, ai_window3 *v)
@@ -63,9 +61,10 @@ static ai_status check_inputs(const ai_step *s, const ai_conv_params *p, ai_erro
 
     if (s->out_count < 1 || s->out[0] == NULL)
         return ai_fail_step(err, AI_E_FORMAT, s, "output 0 is missing");
-    if (p->activation.kind > AI_ACTIVATION_CLIP)
-        return ai_fail_step(err, AI_E_UNSUPPORTED, s, "activation %u is unknown",
-                            p->activation.kind);
+    if (p->flags > AI_CONV_RESIDUAL_LAST)
+        return ai_fail_step(err, AI_E_UNSUPPORTED, s, "flags 0x%x are not known", p->flags);
+    if ((status = ai_activation_check(s, &p->activation, err)) != AI_OK)
+        return status;
     for (uint32_t i = 0; i < s->in_count; i++) {
         if ((i < 2 || s->in[i] != NULL) && (status = ai_need_type(s, i, AI_F32, err)) != AI_OK)
             return status;
@@ -193,6 +192,9 @@ static ai_status check(ai_step *s, ai_error *err)
 static ai_status prepare(ai_step *s, ai_error *err)
 {
     const ai_conv_form *form = forms[s->local[AI_CONV_FORM]];
+    ai_status status = ai_conv_prepare_finish(s, err);
+    if (status != AI_OK)
+        return status;
     if (form->prepare != NULL)
         return form->prepare(s, err);
     return ai_choose(s, 0, form->kernel, AI_F32, AI_F32, form->kernel_layout, err);

@@ -50,8 +50,28 @@ static inline uint32_t ai_conv_group(const ai_step *s)
     return ((const ai_conv_params *)s->params)->group;
 }
 
-/* The clamp of the epilogue. */
+/* ---- The epilogue: what the kernels do of it, and what runs over their outputs ---- */
+
+/* The clamp of the kernel. */
 void ai_conv_clamp(const ai_step *s, float *lo, float *hi);
+/* The residual that the kernel adds, or NULL. */
+const ai_tensor *ai_conv_residual(const ai_step *s);
+
+/* Something is left to do when the kernel is done: its outputs should still be in the cache then. */
+bool ai_conv_is_unfinished(const ai_step *s);
+ai_status ai_conv_prepare_finish(ai_step *s, ai_error *err);
+
+/* Outputs in blocks that a kernel has written. */
+typedef struct ai_conv_area {
+    int64_t image;
+    int64_t panel, panels;
+    int64_t row, rows;
+    int64_t column, columns;
+} ai_conv_area;
+
+/* Does what is left, if anything is. */
+void ai_conv_finish(const ai_step *s, const ai_conv_area *area);
+void ai_conv_finish_plain(const ai_step *s, float *out, int64_t count);
 
 /* ---- Blocks of 16 channels ---- */
 

@@ -2,6 +2,7 @@
  * Conv that writes blocks of 16 channels: dense, grouped and depthwise, and from plain planes. */
 #include <string.h>
 
+#include "activation.h"
 #include "conv.h"
 
 static int64_t panels_of(const ai_step *s)
@@ -86,7 +87,7 @@ const float *ai_conv_whole_bias(const ai_step *s, char **scratch)
 static void fill_args(const ai_step *s, const ai_window3 *v, const float *bias, ai_conv_args *a)
 {
     const ai_tensor *w = s->in[1];
-    const ai_tensor *r = ai_conv_operand(s, 3);
+    const ai_tensor *r = ai_conv_residual(s);
     int64_t taps = w->dim[1] * v->kernel[1] * v->kernel[2];
 
     *a = (ai_conv_args){
@@ -114,7 +115,7 @@ static void fill_args(const ai_step *s, const ai_window3 *v, const float *bias, 
 static void point_at_output(const ai_step *s, int64_t image, int64_t row, ai_conv_args *a)
 {
     const ai_tensor *y = s->out[0];
-    const ai_tensor *r = ai_conv_operand(s, 3);
+    const ai_tensor *r = ai_conv_residual(s);
     int64_t panels = panels_of(s);
 
     a->out = (float *)y->data + image * panels * y->plane + row * y->row;
@@ -122,19 +123,17 @@ static void point_at_output(const ai_step *s, int64_t image, int64_t row, ai_con
         a->residual = (const float *)r->data + image * panels * r->plane + row * r->row;
 }
 
-/* Output rows and panels of one image. */
-typedef struct block {
-    int64_t image;
-    int64_t panel, panels;
-    int64_t row, rows;
-} block;
-
 /* The first block of a range of units that run through the rows of a panel, then the panels of an
  * image: a part of a panel, or as many whole panels of a group as there are. */
-static block block_of_panels(int64_t begin, int64_t end, int64_t height, int64_t panels,
-                             int64_t group_panels)
+static ai_conv_area block_of_panels(int64_t begin, int64_t end, int64_t height, int64_t panels,
+                                    int64_t group_panels)
 {
-    block b = {begin / height / panels, begin / height % panels, 1, begin % height, 0};
+    ai_conv_area b = {
+        .image = begin / height / panels,
+        .panel = begin / height % panels,
+        .panels = 1,
+        .row = begin % height,
+    };
     b.rows = ai_min(height - b.row, end - begin);
     if (b.rows == height)
         b.panels = ai_min((end - begin) / height, group_panels - b.panel % group_panels);
@@ -142,13 +141,28 @@ static block block_of_panels(int64_t begin, int64_t end, int64_t height, int64_t
 }
 
 /* The same of units that run through the panels of a row, then the rows of an image. */
-static block block_of_rows(int64_t begin, int64_t end, int64_t height, int64_t panels)
+static ai_conv_area block_of_rows(int64_t begin, int64_t end, int64_t height, int64_t panels)
 {
-    block b = {begin / panels / height, begin % panels, 0, begin / panels % height, 1};
+    ai_conv_area b = {
+        .image = begin / panels / height,
+        .panel = begin % panels,
+        .row = begin / panels % height,
+        .rows = 1,
+    };
     b.panels = ai_min(panels - b.panel, end - begin);
     if (b.panels == panels)
         b.rows = ai_min((end - begin) / panels, height - b.row);
     return b;
+}
+
+/* Rows of all panels, or whole panels, of which no less than two: tiles are that wide. */
+static void fit_cache(ai_conv_area *b, bool is_by_rows)
+{
+    int64_t most = AI_ACTIVATION_BYTES / (b->columns * 16 * (int64_t)sizeof(float));
+    if (is_by_rows)
+        b->rows = ai_min(b->rows, ai_max(most / b->panels, 1));
+    else
+        b->panels = ai_min(b->panels, ai_max(most / b->rows, 2));
 }
 
 static void run_blocked(const ai_step *s, const ai_window3 *v, int64_t begin, int64_t end,
@@ -164,9 +178,12 @@ static void run_blocked(const ai_step *s, const ai_window3 *v, int64_t begin, in
     int64_t group_blocks = is_depthwise ? panels : ai_blocks(s->in[1]->dim[1]);
     int64_t image_blocks = ai_blocks(x->dim[1]);
     while (begin < end) {
-        block b = s->local[AI_CONV_BY_ROWS]
-                      ? block_of_rows(begin, end, v->out[1], panels)
-                      : block_of_panels(begin, end, v->out[1], panels, group_panels);
+        ai_conv_area b = s->local[AI_CONV_BY_ROWS]
+                             ? block_of_rows(begin, end, v->out[1], panels)
+                             : block_of_panels(begin, end, v->out[1], panels, group_panels);
+        b.columns = v->out[2];
+        if (ai_conv_is_unfinished(s))
+            fit_cache(&b, s->local[AI_CONV_BY_ROWS] != 0);
         int64_t group = b.panel / group_panels;
         a.in = (const float *)x->data + (b.image * image_blocks + group * group_blocks) * x->plane -
                v->pad[1] * x->row - v->pad[2] * 16;
@@ -176,6 +193,7 @@ static void run_blocked(const ai_step *s, const ai_window3 *v, int64_t begin, in
         a.panel_end = (int32_t)(b.panel + b.panels);
         point_at_output(s, b.image, 0, &a);
         s->kernel[0]->fn(&a);
+        ai_conv_finish(s, &b);
         begin += b.rows * b.panels;
     }
 }
@@ -198,6 +216,10 @@ static void run_stem(const ai_step *s, const ai_window3 *v, int64_t begin, int64
         int64_t row = begin % v->out[1];
         int64_t image = begin / v->out[1];
         int64_t rows = ai_min(ai_min(v->out[1] - row, end - begin), most);
+        ai_conv_area area = {image, 0, a.panel_end, row, rows, 0, v->out[2]};
+        if (ai_conv_is_unfinished(s))
+            fit_cache(&area, true);
+        rows = area.rows;
         const float *in = (const float *)x->data + image * x->dim[1] * image_size;
         a.in = in + row * v->stride[1] * v->in[2];
         a.in_row = v->in[2];
@@ -213,6 +235,7 @@ static void run_stem(const ai_step *s, const ai_window3 *v, int64_t begin, int64
         a.row_end = (int32_t)rows;
         point_at_output(s, image, row, &a);
         s->kernel[0]->fn(&a);
+        ai_conv_finish(s, &area);
         begin += rows;
     }
 }

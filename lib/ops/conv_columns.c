@@ -138,7 +138,7 @@ static void fill_bias(const ai_step *s, int64_t first, int64_t channels, int64_t
 /* What the kernel of the product has no room for: residual, then clamp. */
 static void add_residual(const ai_step *s, const ai_gemm_args *a)
 {
-    const float *residual = ai_conv_operand(s, 3)->data;
+    const float *residual = ai_conv_residual(s)->data;
     const float *start = s->out[0]->data;
     float lo;
     float hi;
@@ -167,7 +167,7 @@ static void run(const ai_step *s, const ai_window3 *v, int64_t begin, int64_t en
     int64_t panels = ai_blocks(positions);
     int64_t most = product_panels(s);
     bool has_bias = ai_conv_operand(s, 2) != NULL;
-    bool has_residual = ai_conv_operand(s, 3) != NULL;
+    bool has_residual = ai_conv_residual(s) != NULL;
     float *packed = ai_scratch_take(&scratch, taps * most * LANES, sizeof(float));
     float *bias = ai_scratch_take(&scratch, oc * most * LANES, sizeof(float));
     int64_t bias_group = -1;
@@ -204,6 +204,8 @@ static void run(const ai_step *s, const ai_window3 *v, int64_t begin, int64_t en
         s->kernel[0]->fn(&a);
         if (has_residual)
             add_residual(s, &a);
+        for (int64_t m = 0; m < a.m; m++)
+            ai_conv_finish_plain(s, a.out + m * a.out_row, a.n);
         begin += count;
     }
 }

@@ -65,7 +65,7 @@ static void run_piece(const ai_step *s, const ai_window3 *v, const piece *t, ai_
 {
     const ai_tensor *y = s->out[0];
     const ai_tensor *bias = ai_conv_operand(s, 2);
-    const ai_tensor *r = ai_conv_operand(s, 3);
+    const ai_tensor *r = ai_conv_residual(s);
     int axis = ai_conv_slice_axis(v);
     int64_t inner = axis == 0 ? v->out[1] : 1; /* rows of a slice */
 
@@ -84,6 +84,7 @@ static void run_piece(const ai_step *s, const ai_window3 *v, const piece *t, ai_
             a->out = (float *)y->data + out;
             a->residual = r == NULL ? NULL : (const float *)r->data + out;
             s->kernel[0]->fn(a);
+            ai_conv_finish_plain(s, a->out, a->columns);
         }
     }
 }

@@ -133,7 +133,7 @@ static void transform_output(const ai_step *s, const ai_window3 *v, const tiling
                              const float *bias, const float *in)
 {
     const ai_tensor *y = s->out[0];
-    const ai_tensor *r = ai_conv_operand(s, 3);
+    const ai_tensor *r = ai_conv_residual(s);
     ai_winograd_output_args a = {
         .in_xi = t->out_blocks * c->count * 16,
         .tile_columns = t->columns,
@@ -155,6 +155,22 @@ static void transform_output(const ai_step *s, const ai_window3 *v, const tiling
     }
 }
 
+/* Finishes the tiles of a chunk, row of tiles by row of tiles. */
+static void finish(const ai_step *s, const ai_window3 *v, const tiling *t, const chunk *c)
+{
+    for (int64_t i = c->begin, end = c->begin + c->count; i < end;) {
+        int64_t first = i % t->columns;
+        int64_t count = ai_min(t->columns - first, end - i);
+        ai_conv_area a = {.image = c->image, .panels = t->out_blocks};
+        a.row = i / t->columns * t->side;
+        a.rows = ai_min(t->side, v->out[1] - a.row);
+        a.column = first * t->side;
+        a.columns = ai_min(count * t->side, v->out[2] - a.column);
+        ai_conv_finish(s, &a);
+        i += count;
+    }
+}
+
 /* Units run through the tiles of an image. A range is cut into equal chunks. */
 static void run(const ai_step *s, const ai_window3 *v, int64_t begin, int64_t end, char *scratch)
 {
@@ -172,6 +188,7 @@ static void run(const ai_step *s, const ai_window3 *v, int64_t begin, int64_t en
         transform_input(s, v, &t, &c, in);
         multiply(s, &t, &c, in, sums);
         transform_output(s, v, &t, &c, bias, sums);
+        finish(s, v, &t, &c);
         begin += c.count;
     }
 }

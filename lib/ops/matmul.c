@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "activation.h"
 #include "window.h"
 
 /* A unit of work is a block of rows of one panel of one matrix: panels outside, rows inside. */
@@ -183,17 +184,16 @@ static ai_status check_operands(const ai_step *s, ai_error *err)
     if (s->out[0]->layout != AI_LAYOUT_PLAIN)
         return ai_fail_step(err, AI_E_FORMAT, s, "output has layout %u, needs a plain tensor",
                             s->out[0]->layout);
-    if (p->activation.kind > AI_ACTIVATION_CLIP || p->trans_a > 1 || p->trans_b > 1)
-        return ai_fail_step(err, AI_E_UNSUPPORTED, s,
-                            "activation %u, trans_a %u, trans_b %u, needs 0 or 1",
-                            p->activation.kind, p->trans_a, p->trans_b);
+    if (p->trans_a > 1 || p->trans_b > 1)
+        return ai_fail_step(err, AI_E_UNSUPPORTED, s, "trans_a %u, trans_b %u, needs 0 or 1",
+                            p->trans_a, p->trans_b);
     if (s->file->op == AI_OP_MATMUL && (p->trans_a != 0 || p->trans_b != 0))
         return ai_fail_step(err, AI_E_UNSUPPORTED, s, "a transposed operand needs Gemm");
     if (s->in[1]->layout == AI_LAYOUT_PANEL16 &&
         (s->in[1]->kind != AI_TENSOR_CONSTANT || s->in[1]->rank != 2 || p->trans_b != 0))
         return ai_fail_step(err, AI_E_FORMAT, s,
                             "packed weight is not a constant matrix without transposition");
-    return AI_OK;
+    return ai_activation_check(s, &p->activation, err);
 }
 
 static ai_status set_shape(ai_step *s, const problem *q, ai_error *err)
@@ -237,6 +237,10 @@ static ai_status check(ai_step *s, ai_error *err)
 
 static ai_status prepare(ai_step *s, ai_error *err)
 {
+    const ai_gemm_params *p = s->params;
+    ai_status status = ai_activation_prepare(s, &p->activation, err);
+    if (status != AI_OK)
+        return status;
     return ai_choose(s, 0, AI_K_GEMM, AI_F32, AI_F32, AI_LAYOUT_PANEL16, err);
 }
 
@@ -290,13 +294,6 @@ static void spread_addend(job *j, int64_t begin, int64_t end)
     }
 }
 
-static void set_clamp(const ai_gemm_params *p, float *lo, float *hi)
-{
-    bool is_clip = p->activation.kind == AI_ACTIVATION_CLIP;
-    *lo = is_clip ? p->activation.lo : -INFINITY;
-    *hi = is_clip ? p->activation.hi : INFINITY;
-}
-
 /* alpha * sum, then + beta * c, each product and the sum rounded; then the clamp. */
 static void scale_outputs(const job *j, int64_t begin, int64_t end, int64_t first, int64_t last)
 {
@@ -305,7 +302,7 @@ static void scale_outputs(const job *j, int64_t begin, int64_t end, int64_t firs
     float lo;
     float hi;
 
-    set_clamp(p, &lo, &hi);
+    ai_activation_clamp(&p->activation, &lo, &hi);
     for (int64_t m = begin; m < end; m++) {
         for (int64_t n = first; n < last; n++) {
             float *out = j->out + m * j->q.n + n;
@@ -316,6 +313,24 @@ static void scale_outputs(const job *j, int64_t begin, int64_t end, int64_t firs
             *out = y > hi ? hi : y;
         }
     }
+}
+
+/* The activation that no kernel of a product has. */
+static void activate(const job *j, int64_t begin, int64_t end, int64_t first, int64_t last)
+{
+    const ai_activation *a = &((const ai_gemm_params *)j->step->params)->activation;
+    for (int64_t m = begin; m < end && ai_activation_is_apart(a); m++)
+        ai_activation_run(j->step, a, j->out + m * j->q.n + first, last - first);
+}
+
+/* How many packed panels to multiply at once: the activation should find the outputs in the cache.
+ */
+static int64_t most_panels(const job *j)
+{
+    const ai_gemm_params *p = j->step->params;
+    int64_t column = j->q.m * 16 * (int64_t)sizeof(float);
+    return ai_activation_is_apart(&p->activation) ? ai_max(AI_ACTIVATION_BYTES / column, 2)
+                                                  : INT64_MAX;
 }
 
 /* Rows [begin, end) of `count` panels from `panel` on. */
@@ -341,8 +356,10 @@ static void multiply(job *j, int64_t panel, int64_t count, int64_t begin, int64_
         g->bias_row = q->c_row;
     }
     j->step->kernel[0]->fn(g);
+    int64_t last = ai_min((panel + count) * 16, q->n);
     if (q->is_scaled)
-        scale_outputs(j, begin, end, panel * 16, ai_min((panel + count) * 16, q->n));
+        scale_outputs(j, begin, end, panel * 16, last);
+    activate(j, begin, end, panel * 16, last);
 }
 
 static void run_part(job *j, int64_t panel, int64_t count, int64_t begin, int64_t end)
@@ -395,7 +412,8 @@ static void start_job(job *j, const ai_step *s, char *scratch)
         .hi = INFINITY,
     };
     if (!q->is_scaled)
-        set_clamp(s->params, &j->args.lo, &j->args.hi);
+        ai_activation_clamp(&((const ai_gemm_params *)s->params)->activation, &j->args.lo,
+                            &j->args.hi);
 }
 
 static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch, ai_error *err)
@@ -415,7 +433,7 @@ static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch
         int64_t taken = ai_min(blocks - block, end - begin);
         int64_t count = 1;
         if (taken == blocks && j.q.is_packed && !j.q.is_spread)
-            count = ai_min((end - begin) / blocks, panels - panel);
+            count = ai_min(ai_min((end - begin) / blocks, panels - panel), most_panels(&j));
         select_batch(&j, unit / panels);
         if (!j.q.is_packed && j.packed_unit != unit) {
             pack_panel(&j, panel);

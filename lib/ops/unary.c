@@ -4,11 +4,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "activation.h"
 #include "elem.h"
 
 /* ---- f32 by kernel ---- */
 
-static uint32_t kernel_of(const ai_step *s)
+uint32_t ai_unary_kernel(uint32_t op, float alpha, float beta, ai_unary_args *args)
 {
     static const uint8_t table[][2] = {
         {AI_OP_RELU, AI_UNARY_CLIP},
@@ -38,12 +39,16 @@ static uint32_t kernel_of(const ai_step *s)
         {AI_OP_ROUND, AI_UNARY_ROUND},
         {AI_OP_CLIP, AI_UNARY_CLIP},
     };
-    const ai_unary_params *p = s->params;
 
-    if (s->file->op == AI_OP_GELU)
-        return p->alpha == 1 ? AI_UNARY_GELU_TANH : AI_UNARY_GELU;
+    *args = (ai_unary_args){.alpha = alpha, .beta = beta};
+    if (op == AI_OP_RELU)
+        *args = (ai_unary_args){.alpha = 0, .beta = INFINITY};
+    if (op == AI_OP_HARD_SWISH) /* x HardSigmoid(x) with these */
+        *args = (ai_unary_args){.alpha = 1.0f / 6, .beta = 0.5f};
+    if (op == AI_OP_GELU)
+        return alpha == 1 ? AI_UNARY_GELU_TANH : AI_UNARY_GELU;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        if (table[i][0] == s->file->op)
+        if (table[i][0] == op)
             return table[i][1];
     }
     return AI_UNARY_COUNT;
@@ -53,7 +58,10 @@ static ai_status prepare_unary(ai_step *s, ai_error *err)
 {
     if (s->in[0]->type != AI_F32 && s->in[0]->type != AI_F16 && s->in[0]->type != AI_BF16)
         return AI_OK;
-    return ai_choose(s, 0, AI_K_UNARY + kernel_of(s), AI_F32, AI_F32, AI_LAYOUT_PLAIN, err);
+    const ai_unary_params *p = s->params; /* of Clip, which has none, zeros */
+    ai_unary_args args;
+    return ai_choose(s, 0, AI_K_UNARY + ai_unary_kernel(s->file->op, p->alpha, p->beta, &args),
+                     AI_F32, AI_F32, AI_LAYOUT_PLAIN, err);
 }
 
 static void run_f32(const ai_step *s, ai_unary_args *args, int64_t begin, int64_t end)
@@ -220,19 +228,13 @@ static ai_status run_unary(const ai_step *s, int64_t begin, int64_t end, void *s
                            ai_error *err)
 {
     const ai_unary_params *p = s->params;
-    ai_unary_args args = {.alpha = p->alpha, .beta = p->beta};
+    ai_unary_args args;
 
     (void)scratch;
     (void)err;
     if (ai_is_empty(s, 0))
         return AI_OK;
-    if (s->file->op == AI_OP_RELU) {
-        args.alpha = 0;
-        args.beta = INFINITY;
-    } else if (s->file->op == AI_OP_HARD_SWISH) { /* x HardSigmoid(x) with these */
-        args.alpha = 1.0f / 6;
-        args.beta = 0.5f;
-    }
+    (void)ai_unary_kernel(s->file->op, p->alpha, p->beta, &args);
     if (is_kernel_type(s->in[0]))
         run_by_kernel(s, &args, begin, end);
     else

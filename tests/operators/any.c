@@ -77,7 +77,7 @@ static void make_window(any *a, ai_window *w)
 
 static void make_activation(any *a, ai_activation *p)
 {
-    p->kind = (uint32_t)below(a, one_in(a, 20) ? 4 : 2);
+    p->kind = (uint32_t)below(a, one_in(a, 20) ? 90 : 2);
     p->lo = 0;
     p->hi = 6;
 }
@@ -88,6 +88,7 @@ static void make_params(any *a, step *s, const ai_op_row *row)
     case AI_OP_CONV:
         make_window(a, &s->params.conv.window);
         make_activation(a, &s->params.conv.activation);
+        s->params.conv.flags = (uint32_t)below(a, one_in(a, 20) ? 3 : 2);
         s->params.conv.group = (uint32_t)(one_in(a, 2) ? 1 : 16);
         return;
     case AI_OP_CONV_TRANSPOSE:

@@ -182,6 +182,11 @@ static void test_conv(void)
     BAD(conv, t.in[0].type = AI_F16, AI_E_UNSUPPORTED, "input 0 is f16, needs f32");
     BAD(conv, t.in[3].type = AI_S32, AI_E_UNSUPPORTED, "input 3 is s32, needs f32");
     BAD(conv, t.params.conv.activation.kind = 2, AI_E_UNSUPPORTED, "activation 2 is unknown");
+    BAD(conv, t.params.conv.activation.kind = AI_OP_RELU, AI_E_UNSUPPORTED,
+        "activation 60 is unknown");
+    BAD(conv, t.params.conv.activation.kind = AI_OP_CLIP, AI_E_UNSUPPORTED,
+        "activation 86 is unknown");
+    BAD(conv, t.params.conv.flags = 2, AI_E_UNSUPPORTED, "flags 0x2 are not known");
     BAD(conv, t.in[0].rank = 3, AI_E_SHAPE, "input 0 has rank 3, needs 4");
     BAD(conv, t.in[1].dim[1] = 3, AI_E_SHAPE, "weight has 3 channels, input has 4");
     BAD(conv, t.params.conv.group = 2, AI_E_SHAPE,
@@ -265,7 +270,7 @@ static void test_products(void)
     BAD(gemm, t.in[1].dim[0] = 4, AI_E_SHAPE, "weight has 4 rows, input has 3 columns");
     BAD(gemm, t.params.gemm.trans_b = 1, AI_E_SHAPE, "weight has 5 rows, input has 3 columns");
     BAD(gemm, t.params.gemm.trans_a = 2, AI_E_UNSUPPORTED,
-        "activation 0, trans_a 2, trans_b 0, needs 0 or 1");
+        "trans_a 2, trans_b 0, needs 0 or 1");
     BAD(gemm, t.in[2].dim[0] = 4, AI_E_SHAPE, "bias of rank 1, 1 x 4, does not broadcast to 2 x 5");
     BAD(gemm, t.in[0].layout = AI_LAYOUT_PANEL16, AI_E_FORMAT,
         "input 0 has layout 5, needs a plain tensor");

@@ -212,6 +212,64 @@ START_TEST(late_residual)
 }
 END_TEST
 
+/* Sigmoid or HardSigmoid and the product, then the Conv, then the sum; what comes after it stays.
+ */
+START_TEST(swish_and_residual_go_into_conv)
+{
+    int32_t x = image("x", 6, 7);
+    int32_t a = net_conv(graph, "a", x, 6, 3, 1, 1, 1, true);
+    ai_unary_params gate = {_i == 2 ? 1.0f / 6 : 0, _i == 2 ? 0.5f : 0};
+    int32_t g = net_node(graph, "g", _i == 2 ? AI_OP_HARD_SIGMOID : AI_OP_SIGMOID, &gate,
+                         sizeof gate, AI_F32, 1, &a);
+    int32_t m = net_op(graph, "m", AI_OP_MUL, _i == 1 ? g : a, _i == 1 ? a : g);
+    int32_t sum = net_op(graph, "sum", AI_OP_ADD, x, m);
+    ai_graph_output(graph, net_op(graph, "y", AI_OP_RELU, sum, AI_NO_VALUE));
+    net_pass_exact(graph, ai_pass_fuse_swish);
+    ck_assert_uint_eq(net_nodes(graph, _i == 2 ? AI_OP_HARD_SWISH : AI_OP_SWISH), 1);
+    net_pass_exact(graph, ai_pass_fuse_residual);
+    net_pass_exact(graph, ai_pass_fuse_activation);
+    net_pass_exact(graph, ai_pass_fuse_late_residual);
+    net_pass_exact(graph, ai_pass_fuse_activation);
+    ck_assert_uint_eq(net_nodes(graph, AI_NET_ANY), 2);
+    const ai_graph_node *conv = net_find(graph, "a");
+    const ai_conv_params *p = conv->params;
+    ck_assert_uint_eq(p->activation.kind, _i == 2 ? AI_OP_HARD_SWISH : AI_OP_SWISH);
+    ck_assert_uint_eq(p->flags, AI_CONV_RESIDUAL_LAST);
+    ck_assert_int_eq(conv->inputs[3], x);
+}
+END_TEST
+
+/* Another slope, another factor, a gate that is read twice. */
+START_TEST(other_gates_stay)
+{
+    int32_t x = image("x", 6, 7);
+    ai_unary_params gate = {0.25f, 0.5f};
+    int32_t g = net_node(graph, "g", _i == 0 ? AI_OP_HARD_SIGMOID : AI_OP_SIGMOID, &gate,
+                         sizeof gate, AI_F32, 1, &x);
+    int32_t other = _i == 1 ? image("z", 6, 7) : x;
+    ai_graph_output(graph, net_op(graph, "y", AI_OP_MUL, other, g));
+    if (_i == 2)
+        ai_graph_output(graph, g);
+    net_pass_exact(graph, ai_pass_fuse_swish);
+    ck_assert_uint_eq(net_nodes(graph, AI_OP_MUL), 1);
+}
+END_TEST
+
+START_TEST(functions_go_into_products)
+{
+    static const uint16_t ops[] = {AI_OP_LEAKY_RELU, AI_OP_GELU, AI_OP_TANH};
+    int32_t x = net_input(graph, "x", DIMS(70, 20), 0);
+    int32_t b = net_random(graph, "b", 1, -1, 1, DIMS(20, 1040));
+    int32_t y = net_gemm(graph, "gemm", x, b, AI_NO_VALUE, (ai_gemm_params){.alpha = 1, .beta = 1});
+    ai_unary_params p = {0.25f, 0};
+    ai_graph_output(graph, net_node(graph, "y", ops[_i], &p, sizeof p, AI_F32, 1, &y));
+    if (_i == 2)
+        net_pass_exact(graph, ai_pass_pack);
+    net_pass_exact(graph, ai_pass_fuse_activation);
+    ck_assert_uint_eq(net_nodes(graph, AI_NET_ANY), 1);
+}
+END_TEST
+
 /* Broadcasts, a value read elsewhere, and a Conv that clamps are no residual. */
 START_TEST(other_sums_stay)
 {
@@ -304,6 +362,9 @@ Suite *fuse_suite(void)
     tcase_add_test(tests, bias_goes_into_matmul);
     tcase_add_loop_test(tests, add_becomes_residual, 0, 2);
     tcase_add_test(tests, late_residual);
+    tcase_add_loop_test(tests, swish_and_residual_go_into_conv, 0, 3);
+    tcase_add_loop_test(tests, other_gates_stay, 0, 3);
+    tcase_add_loop_test(tests, functions_go_into_products, 0, 3);
     tcase_add_loop_test(tests, other_sums_stay, 0, 4);
     tcase_add_test(tests, residual_that_may_broadcast_stays);
     tcase_add_loop_test(tests, clip_becomes_clamp, 0, 3);

@@ -60,6 +60,29 @@ START_TEST(tiles_of_4_equal_the_direct_sum)
 }
 END_TEST
 
+/* In blocks: Winograd's tiles, a strided Conv by rows and a stem, each larger than the piece of the
+ * output over which an activation runs. */
+START_TEST(activations_go_into_blocks)
+{
+    int32_t x = net_input(graph, "x", DIMS(1, 3, 99, 90), 0);
+    int32_t stem = net_conv(graph, "stem", x, 20, 3, 1, 1, 1, true);
+    stem = net_op(graph, "stem/y", AI_OP_SIGMOID, stem, AI_NO_VALUE);
+    int32_t a = net_conv(graph, "a", stem, 44, 3, 1, 1, 1, true);
+    a = net_op(graph, "a/y", AI_OP_HARD_SWISH, a, AI_NO_VALUE);
+    int32_t b = net_conv(graph, "b", a, 44, 3, 1, 1, 44, true);
+    b = net_op(graph, "b/y", AI_OP_SIGMOID, b, AI_NO_VALUE);
+    int32_t c = net_conv(graph, "c", net_op(graph, "b/sum", AI_OP_ADD, b, a), 70, 3, 2, 1, 1, true);
+    ai_graph_output(graph, net_op(graph, "c/y", AI_OP_TANH, c, AI_NO_VALUE));
+    add_ballast(1 << 20);
+    net_pass_close(graph, lay_out, 10 * 9 * 44 * 99, 9 * 32 * 99);
+    ck_assert_uint_eq(weight_layout("a"), AI_LAYOUT_WINOGRAD4);
+    uint32_t nodes = net_nodes(graph, AI_NET_ANY);
+    net_pass_exact(graph, ai_pass_fuse_activation);
+    net_pass_exact(graph, ai_pass_fuse_late_residual);
+    ck_assert_uint_eq(net_nodes(graph, AI_NET_ANY), nodes - 5);
+}
+END_TEST
+
 START_TEST(tiles_of_2_equal_the_direct_sum)
 {
     int32_t x = image(1, 130, 15, 14);
@@ -195,6 +218,7 @@ Suite *winograd_suite(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 30); /* ref sums 5 million products */
     tcase_add_test(tests, tiles_of_4_equal_the_direct_sum);
+    tcase_add_test(tests, activations_go_into_blocks);
     tcase_add_test(tests, tiles_of_2_equal_the_direct_sum);
     tcase_add_test(tests, padding_may_be_any);
     tcase_add_test(tests, only_what_the_algorithm_does);
