@@ -9,6 +9,9 @@
  * time; a model with more groups than this gives the rest memory of their own. */
 enum { GREEDY_MAX = 4096 };
 
+/* Of the search for an order: turns, and pairs of groups looked at in all turns but the first. */
+enum { MAX_TURNS = 32, SEARCH_STEPS = 1 << 22 };
+
 static uint32_t root_of(ai_place *p, uint32_t i)
 {
     while (p[i].root != i) {
@@ -137,26 +140,19 @@ static void join_in_place(ai_session *s, ai_place *p)
     }
 }
 
-/* ---- Order; heap sort, in place and the same on every machine ---- */
+/* ---- Order: by size times life; heap sort, in place and the same on every machine ---- */
 
-/* No one order is best for every network: chains and residuals come out least by size, DenseNet's
- * long concatenations by size times life, Inception's branches by time. All are tried. */
-typedef enum order_by { BY_SIZE, BY_SIZE_AND_LIFE, BY_TIME, ORDER_COUNT } order_by;
-
-static int64_t weight_of(const ai_place *p, order_by by)
+static int64_t weight_of(const ai_place *p)
 {
+    int64_t life = p->first <= p->last ? (int64_t)p->last - p->first + 1 : 0;
     int64_t weight;
-    if (by == BY_TIME)
-        return -(int64_t)p->first;
-    if (by == BY_SIZE || !ai_mul(p->bytes, (int64_t)p->last - p->first + 1, &weight))
-        return p->bytes;
-    return weight;
+    return ai_mul(p->bytes, life, &weight) ? weight : INT64_MAX;
 }
 
-static bool comes_before(const ai_place *p, uint32_t a, uint32_t b, order_by by)
+static bool comes_before(const ai_place *p, uint32_t a, uint32_t b)
 {
-    int64_t a_weight = weight_of(&p[a], by);
-    int64_t b_weight = weight_of(&p[b], by);
+    int64_t a_weight = weight_of(&p[a]);
+    int64_t b_weight = weight_of(&p[b]);
     if (a_weight != b_weight)
         return a_weight > b_weight;
     if (p[a].bytes != p[b].bytes)
@@ -166,15 +162,15 @@ static bool comes_before(const ai_place *p, uint32_t a, uint32_t b, order_by by)
     return a < b;
 }
 
-static void sift(const ai_place *p, uint32_t *order, uint32_t i, uint32_t count, order_by by)
+static void sift(const ai_place *p, uint32_t *order, uint32_t i, uint32_t count)
 {
     for (;;) {
         uint32_t child = 2 * i + 1;
         if (child >= count)
             return;
-        if (child + 1 < count && comes_before(p, order[child], order[child + 1], by))
+        if (child + 1 < count && comes_before(p, order[child], order[child + 1]))
             child++;
-        if (!comes_before(p, order[i], order[child], by))
+        if (!comes_before(p, order[i], order[child]))
             return;
         uint32_t moved = order[i];
         order[i] = order[child];
@@ -183,15 +179,15 @@ static void sift(const ai_place *p, uint32_t *order, uint32_t i, uint32_t count,
     }
 }
 
-static void sort(const ai_place *p, uint32_t *order, uint32_t count, order_by by)
+static void sort(const ai_place *p, uint32_t *order, uint32_t count)
 {
     for (uint32_t i = count / 2; i-- > 0;)
-        sift(p, order, i, count, by);
+        sift(p, order, i, count);
     for (uint32_t end = count; end-- > 1;) {
         uint32_t last = order[0];
         order[0] = order[end];
         order[end] = last;
-        sift(p, order, 0, end, by);
+        sift(p, order, 0, end);
     }
 }
 
@@ -223,44 +219,79 @@ static void place(ai_place *p, uint32_t group, uint32_t *head)
     *link = group;
 }
 
-/* Places all groups in one order; bytes of the arena. */
-static int64_t place_by(ai_place *p, uint32_t *order, uint32_t count, order_by by)
+/* Places all groups in order; bytes of the arena. *highest: which of the order ends there. */
+static int64_t place_in_order(ai_place *p, const uint32_t *order, uint32_t count, uint32_t *highest)
 {
     uint32_t head = AI_FILE_NONE;
     int64_t bytes = 0;
-    sort(p, order, count, by);
+    *highest = 0;
     for (uint32_t i = 0; i < count; i++) {
         ai_place *g = &p[order[i]];
         if (i < GREEDY_MAX)
             place(p, order[i], &head);
         else
             g->offset = bytes;
-        if (g->offset + g->bytes > bytes)
+        if (g->offset + g->bytes > bytes) {
             bytes = g->offset + g->bytes;
+            *highest = i;
+        }
     }
     return bytes;
+}
+
+/* No one order is best for every network. What ends highest found no gap: it is placed first the
+ * next time, until the arena takes no more than `limit` or the turns are over. Returns the least
+ * bytes of all turns; the last turn's, which stay, are *placed. */
+static int64_t search(ai_place *p, uint32_t *order, uint32_t count, int64_t limit, int64_t *placed)
+{
+    uint64_t greedy = count < GREEDY_MAX ? count : GREEDY_MAX;
+    uint64_t turns = 1 + SEARCH_STEPS / (greedy * greedy + 1);
+    int64_t least = INT64_MAX;
+    sort(p, order, count);
+    for (uint64_t turn = 0; turn < turns && turn < MAX_TURNS && least > limit; turn++) {
+        uint32_t highest;
+        *placed = place_in_order(p, order, count, &highest);
+        least = *placed < least ? *placed : least;
+        if (least > limit) {
+            uint32_t first = order[highest];
+            memmove(order + 1, order, highest * sizeof(*order));
+            order[0] = first;
+        }
+    }
+    return least;
+}
+
+/* The largest sum of groups alive at a step: no arena can be smaller. */
+static int64_t most_alive(const ai_place *p, const uint32_t *order, uint32_t count)
+{
+    int64_t most = 0;
+    count = count < GREEDY_MAX ? count : GREEDY_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t step = p[order[i]].first;
+        int64_t sum = 0;
+        for (uint32_t k = 0; k < count; k++) {
+            const ai_place *g = &p[order[k]];
+            sum += g->first <= step && g->last >= step ? g->bytes : 0;
+        }
+        most = sum > most ? sum : most;
+    }
+    return most;
 }
 
 static ai_status place_all(ai_session *s, ai_place *p, uint32_t *order, uint32_t count,
                            ai_error *err)
 {
-    order_by best = BY_SIZE;
     int64_t total = 0;
-    int64_t bytes = 0;
+    int64_t placed = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (!ai_add(total, p[order[i]].bytes, &total) || total > AI_MAX_BYTES)
             return ai_fail(err, AI_E_MEMORY,
                            "all tensors and scratch together take over " AI_MAX_BYTES_TEXT);
     }
-    for (order_by by = 0; by < ORDER_COUNT; by++) {
-        bytes = place_by(p, order, count, by);
-        if (by == 0 || bytes < s->arena_bytes) {
-            s->arena_bytes = bytes;
-            best = by;
-        }
-    }
-    if (bytes != s->arena_bytes)
-        place_by(p, order, count, best);
+    s->live_bytes = most_alive(p, order, count);
+    s->arena_bytes = search(p, order, count, s->live_bytes, &placed);
+    if (placed != s->arena_bytes) /* a turn before the last was the best: stop at it */
+        search(p, order, count, s->arena_bytes, &placed);
     return AI_OK;
 }
 

@@ -26,6 +26,7 @@ ai_status ai_session_describe(const ai_session *s, ai_session_info *info)
     all.memory_bytes = (uint64_t)s->memory_bytes;
     all.arena_bytes = (uint64_t)s->arena_bytes;
     all.state_bytes = ai_state_bytes(s);
+    all.live_bytes = (uint64_t)s->live_bytes;
     return ai_give(info, &all, sizeof(all));
 }
 

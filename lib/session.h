@@ -23,6 +23,7 @@ struct ai_session {
     int64_t known_bytes; /* used */
     int64_t state_bytes; /* of the states' values, each at a multiple of 64 */
     int64_t arena_bytes;
+    int64_t live_bytes;   /* the largest sum of places alive at once */
     int64_t memory_bytes; /* of the block */
     ai_pool *pool;        /* NULL: one thread, or in a child of fork */
     uint32_t cpu;

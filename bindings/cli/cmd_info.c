@@ -91,6 +91,12 @@ static void print_steps(const facts *f)
     }
 }
 
+/* What placing costs: 1 is the least possible. */
+static double arena_ratio(const facts *f)
+{
+    return f->run.live_bytes ? (double)f->run.arena_bytes / (double)f->run.live_bytes : 1;
+}
+
 static void print_digest(const facts *f)
 {
     for (int i = 0; i < 32; i++)
@@ -114,6 +120,7 @@ static void print_text(const facts *f, bool with_steps)
     print_row("file", "%s", f->about.file_bytes);
     print_row("weights", "%s, mapped", f->about.weight_bytes);
     print_row("arena", "%s", f->run.arena_bytes);
+    printf("            %.3f times the least: the most that is alive at a step\n", arena_ratio(f));
     print_row("state", "%s", f->run.state_bytes);
     print_row("session", "%s, arena, state, plan and threads together", f->run.memory_bytes);
     print_row("function",
@@ -192,6 +199,8 @@ static void print_json(const facts *f, bool with_steps)
     printf(",\"file_bytes\":%llu,\"weight_bytes\":%llu,\"arena_bytes\":%llu,\"state_bytes\":%llu",
            (unsigned long long)f->about.file_bytes, (unsigned long long)f->about.weight_bytes,
            (unsigned long long)f->run.arena_bytes, (unsigned long long)f->run.state_bytes);
+    printf(",\"live_bytes\":%llu,\"arena_ratio\":%.4f", (unsigned long long)f->run.live_bytes,
+           arena_ratio(f));
     printf(",\"session_bytes\":%llu,\"allowance_bytes\":%llu,\"function_bytes\":%llu",
            (unsigned long long)f->run.memory_bytes, (unsigned long long)ALLOWANCE_BYTES,
            (unsigned long long)f->function_bytes);

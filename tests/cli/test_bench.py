@@ -43,7 +43,9 @@ def test_info(ai, edges):
     assert many["arena_bytes"] > one["arena_bytes"]
     assert one["function_bytes"] == (one["file_bytes"] + one["session_bytes"] +
                                      one["allowance_bytes"])
+    assert one["arena_ratio"] == round(one["arena_bytes"] / one["live_bytes"], 4) >= 1
     text = ai("info", edges, "--steps").out
+    assert f"{one['arena_ratio']:.3f} times the least" in text
     for word in ("weights", "arena", "state", "session", "function", "Conv"):
         assert word in text
 

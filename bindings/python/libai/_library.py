@@ -58,7 +58,7 @@ class Options(ctypes.Structure):
 class SessionInfo(ctypes.Structure):
     _fields_ = [("size", c_uint32), ("cpu", c_uint32), ("threads", c_uint32),
                 ("step_count", c_uint32), ("memory_bytes", c_uint64), ("arena_bytes", c_uint64),
-                ("state_bytes", c_uint64)]
+                ("state_bytes", c_uint64), ("live_bytes", c_uint64)]
 
 
 class StepInfo(ctypes.Structure):
