@@ -75,7 +75,7 @@ static void tile_set_ahead(tile *t, int panels, int64_t tiles)
     const int64_t runs = tiles * t->n0 * t->n1 * t->n2;
     const int64_t lines = panels * t->panel * (int64_t)sizeof(float) / CACHE_LINE;
     t->ahead = (const char *)(t->weights + panels * t->panel);
-    t->ahead_lines = (lines + runs - 1) / runs;
+    t->ahead_lines = runs > 0 ? (lines + runs - 1) / runs : 0;
 }
 
 static int64_t tile_ahead_bytes(const tile *t)
@@ -203,11 +203,12 @@ static tile_rows tile_conv(const ai_conv_args *c, int64_t in_step)
                 .residual_step = 16,
                 .residual_panel = c->residual_plane,
                 .out = c->out + c->panel_begin * c->out_plane + c->row_begin * c->out_row,
-                .out_step = 16,
+                .out_step = 16 + c->out_gap,
                 .out_panel = c->out_plane,
                 .lo = c->lo,
                 .hi = c->hi,
-                .form = in_step == 16   ? TILE_IN_16
+                .form = c->out_gap != 0 ? TILE_ANY
+                        : in_step == 16 ? TILE_IN_16
                         : in_step == 32 ? TILE_IN_32
                         : in_step == 2  ? TILE_IN_2
                                         : TILE_ANY,

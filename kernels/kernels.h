@@ -52,6 +52,7 @@ typedef struct ai_conv_args {
     float       *out;
     int64_t      out_row;
     int64_t      out_plane;
+    int64_t      out_gap; /* CONV: elements between an output's 16 and those of the next column */
     int32_t      ic; /* real input channels of the panel's group */
     int32_t      kh, kw;
     int32_t      stride_h, stride_w;

@@ -8,7 +8,7 @@
 static void epilogue(const ai_conv_args *a, int32_t panel, int32_t row, int32_t col,
                      const float sum[16])
 {
-    float *out = a->out + panel * a->out_plane + row * a->out_row + (int64_t)col * 16;
+    float *out = a->out + panel * a->out_plane + row * a->out_row + col * (16 + a->out_gap);
     const float *residual = NULL;
     if (a->residual)
         residual =

@@ -86,10 +86,12 @@ static void place_weights(rng *r, const row *k, conv_case *c)
     a->bias = rng_range(r, 0, 3) ? c->bias.data : NULL;
 }
 
-static void place_output(rng *r, conv_case *c, bool is_dense)
+static void place_output(rng *r, const row *k, conv_case *c, bool is_dense)
 {
     ai_conv_args *a = &c->args;
-    const int64_t width = (int64_t)a->ow * 16;
+    if (k->kernel->op == AI_K_CONV && rng_range(r, 0, 4) == 0) /* every second or third column */
+        a->out_gap = 16 * rng_range(r, 1, 2);
+    const int64_t width = (int64_t)a->ow * (16 + a->out_gap);
     a->out_row = random_stride(r, width, is_dense);
     a->out_plane = random_stride(r, c->rows * a->out_row, is_dense);
     a->residual_row = random_stride(r, width, is_dense);
@@ -110,7 +112,7 @@ void round_conv(const row *k, rng *r)
     random_extent(r, &c);
     place_input(r, k, &c, is_dense);
     place_weights(r, k, &c);
-    place_output(r, &c, is_dense);
+    place_output(r, k, &c, is_dense);
     random_clamp(r, &a->lo, &a->hi);
     const int kind = (int)rng_range(r, 0, FILL_COUNT - 1);
     fill(r, &c.in, kind);
@@ -126,10 +128,10 @@ void round_conv(const row *k, rng *r)
     k->kernel->fn(a);
     expect_same(k->kernel->name, &c.out, &c.want,
                 "ic %d kernel %dx%d stride %dx%d dilation %dx%d ow %d rows %d-%d panels %d-%d "
-                "dense %d bias %d residual %d clamp %g %g fill %d",
+                "gap %d dense %d bias %d residual %d clamp %g %g fill %d",
                 a->ic, a->kh, a->kw, a->stride_h, a->stride_w, a->dilation_h, a->dilation_w, a->ow,
-                a->row_begin, a->row_end, a->panel_begin, a->panel_end, is_dense, a->bias != NULL,
-                a->residual != NULL, (double)a->lo, (double)a->hi, kind);
+                a->row_begin, a->row_end, a->panel_begin, a->panel_end, (int)a->out_gap, is_dense,
+                a->bias != NULL, a->residual != NULL, (double)a->lo, (double)a->hi, kind);
     guarded_free(&c.in);
     guarded_free(&c.weights);
     guarded_free(&c.bias);
