@@ -90,6 +90,12 @@ enum {
      * (kernels.h draws it): [36 or 16 xi][OC/16][IC][16 oc], oc padded with zeros. */
     AI_LAYOUT_WINOGRAD4 = 6,
     AI_LAYOUT_WINOGRAD2 = 7,
+    /* Weights of ConvTranspose from and to NCHW16C with one group, dim [IC][OC][KH][KW]. Outputs
+     * at o with the same (o + pad) % stride take the kernel positions k with k * dilation % stride
+     * equal to that, and none else: they are a convolution of their own at stride 1. One after the
+     * other, by (o + pad) % stride of the rows, then of the columns, each as CONV16 with its
+     * positions, the last k first (it reads the first input). */
+    AI_LAYOUT_TRANSPOSED16 = 8,
     AI_LAYOUT_COUNT
 };
 

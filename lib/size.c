@@ -94,6 +94,8 @@ bool ai_layout_bytes(uint32_t layout, ai_type type, uint32_t rank, const int64_t
     case AI_LAYOUT_CONV16:
     case AI_LAYOUT_STEM16:
         return rank == 4 && product_of(bytes, size, round16(dim[0]), dim[1], dim[2], dim[3]);
+    case AI_LAYOUT_TRANSPOSED16:
+        return rank == 4 && product_of(bytes, size, dim[0], round16(dim[1]), dim[2], dim[3]);
     case AI_LAYOUT_DEPTHWISE16:
         return rank == 4 && dim[1] == 1 &&
                product_of(bytes, size, round16(dim[0]), dim[2], dim[3], 1);

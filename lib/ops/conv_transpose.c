@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * ConvTranspose on plain tensors: each output gathers its products as a convolution does. */
+ * ConvTranspose: its check, and the form on plain tensors, where each output gathers its products
+ * as a convolution does. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
-#include "window.h"
+#include "conv_transpose.h"
 
 /* An output at o takes kernel position k of the input at i where o + pad = i * stride + k *
  * dilation. Outputs of one class, o % stride in each dimension, share their positions k, and
@@ -12,20 +13,9 @@
  * The sum starts at the bias, then come input channels, then kernel positions; inputs outside are
  * added as zeros. */
 
-/* step->local: padding before the begin, as the three dimensions of a window */
-enum { LOCAL_PAD };
-
-/* The part of the input that outputs read, by its first position and size: with a border of zeros
- * it is a copy in the scratch. */
-typedef struct slab {
-    int64_t first[3];
-    int64_t size[3];
-    bool is_copied;
-} slab;
-
-static const ai_tensor *bias_of(const ai_step *s)
+static bool is_blocked(const ai_step *s)
 {
-    return s->in_count > 2 ? s->in[2] : NULL;
+    return s->in[1]->layout == AI_LAYOUT_TRANSPOSED16;
 }
 
 static int64_t floor_div(int64_t a, int64_t b)
@@ -33,26 +23,32 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-static void get_window(const ai_step *s, ai_window3 *v)
+void ai_transpose_window(const ai_step *s, ai_window3 *v)
 {
     const ai_conv_transpose_params *p = s->params;
     const int64_t none[2 * AI_MAX_SPATIAL] = {0};
 
     ai_window3_set(v, &p->window, s->in[0]->dim, s->out[0]->dim, none);
-    memcpy(v->pad, &s->local[LOCAL_PAD], sizeof(v->pad));
+    memcpy(v->pad, &s->local[AI_TRANSPOSE_PAD], sizeof(v->pad));
 }
 
-static void get_slab(const ai_window3 *v, slab *b)
+void ai_transpose_reach(const ai_window3 *v, ai_transpose_slab *b)
 {
-    b->is_copied = false;
+    b->has_border = false;
     for (int i = 0; i < 3; i++) {
         int64_t reach = (v->kernel[i] - 1) * v->dilation[i];
         int64_t last = floor_div(v->out[i] - 1 + v->pad[i], v->stride[i]);
         b->first[i] = -floor_div(reach - v->pad[i], v->stride[i]);
         b->size[i] = ai_max(last - b->first[i] + 1, 1);
-        b->is_copied |= b->first[i] < 0 || last >= v->in[i];
+        b->has_border |= b->first[i] < 0 || last >= v->in[i];
     }
-    for (int i = 0; i < 3 && !b->is_copied; i++) {
+}
+
+/* The slab of the plain form: the input itself if it has no border, else a copy in the scratch. */
+static void get_slab(const ai_window3 *v, ai_transpose_slab *b)
+{
+    ai_transpose_reach(v, b);
+    for (int i = 0; i < 3 && !b->has_border; i++) {
         b->first[i] = 0;
         b->size[i] = v->in[i];
     }
@@ -74,7 +70,7 @@ static ai_status check_operands(const ai_step *s, const ai_conv_transpose_params
         if (i < 2 || s->in[i] != NULL)
             status = ai_need_type(s, i, AI_F32, err);
     }
-    if (status != AI_OK || (status = ai_need_plain(s, err)) != AI_OK ||
+    if (status != AI_OK || (!is_blocked(s) && (status = ai_need_plain(s, err)) != AI_OK) ||
         (status = ai_need_rank(s, 0, 2 + p->window.spatial, err)) != AI_OK ||
         (status = ai_need_rank(s, 1, 2 + p->window.spatial, err)) != AI_OK)
         return status;
@@ -91,7 +87,7 @@ static ai_status check_weight(const ai_step *s, const ai_conv_transpose_params *
 {
     const ai_tensor *x = s->in[0];
     const ai_tensor *w = s->in[1];
-    const ai_tensor *bias = bias_of(s);
+    const ai_tensor *bias = ai_conv_operand(s, 2);
 
     if (x->dim[1] < 1 || w->dim[1] < 1 || x->dim[1] != w->dim[0])
         return ai_fail_step(err, AI_E_SHAPE, s,
@@ -143,27 +139,24 @@ static ai_status shape_axis(const ai_step *s, const ai_conv_transpose_params *p,
     return AI_OK;
 }
 
-static ai_status plan_work(ai_step *s, const ai_conv_transpose_params *p, ai_error *err)
+static ai_status plan_plain(ai_step *s, const ai_conv_transpose_params *p, ai_error *err)
 {
     const ai_tensor *y = s->out[0];
     const ai_tensor *w = s->in[1];
     int64_t ic = w->dim[0] / p->group;
     ai_window3 v;
-    slab b;
+    ai_transpose_slab b;
     int64_t plane;
 
-    get_window(s, &v);
+    ai_transpose_window(s, &v);
     get_slab(&v, &b);
     int64_t taps = v.kernel[0] * v.kernel[1]; /* at most the weight's elements */
-    s->alias = AI_ALIAS_NONE;
-    s->scratch = 0;
     s->work = ai_max(y->dim[0] * y->dim[1] * v.out[slice_axis(&v)], 1);
-    s->flops = 2 * (uint64_t)ai_tensor_count(s->in[0]) * (uint64_t)(ai_tensor_count(w) / w->dim[0]);
     if (!ai_mul(b.size[0], b.size[1], &plane) ||
         !ai_scratch_add(&s->scratch, ic, taps, v.kernel[2], sizeof(int64_t)) ||
         !ai_scratch_add(&s->scratch, ic, taps, v.kernel[2], sizeof(float)) ||
         !ai_scratch_add(&s->scratch, v.out[2], 1, 1, sizeof(float)) ||
-        (b.is_copied && !ai_scratch_add(&s->scratch, ic, plane, b.size[2], sizeof(float))))
+        (b.has_border && !ai_scratch_add(&s->scratch, ic, plane, b.size[2], sizeof(float))))
         return ai_fail_step(err, AI_E_SHAPE, s, "padded input is over 2^44 bytes");
     return AI_OK;
 }
@@ -178,19 +171,25 @@ static ai_status check(ai_step *s, ai_error *err)
         return status;
     dim[0] = s->in[0]->dim[0];
     for (int i = 0; i < 3; i++)
-        s->local[LOCAL_PAD + i] = 0;
+        s->local[AI_TRANSPOSE_PAD + i] = 0;
     for (uint32_t i = 0; i < p->window.spatial; i++) {
-        int64_t *pad = &s->local[LOCAL_PAD + 3 - p->window.spatial + i];
+        int64_t *pad = &s->local[AI_TRANSPOSE_PAD + 3 - p->window.spatial + i];
         if ((status = shape_axis(s, p, i, &dim[2 + i], pad, err)) != AI_OK)
             return status;
     }
     if ((status = ai_set_output(s, 0, AI_F32, s->in[0]->rank, dim, err)) != AI_OK)
         return status;
-    return plan_work(s, p, err);
+    const ai_tensor *w = s->in[1];
+    s->alias = AI_ALIAS_NONE;
+    s->scratch = 0;
+    s->flops = 2 * (uint64_t)ai_tensor_count(s->in[0]) * (uint64_t)(ai_tensor_count(w) / w->dim[0]);
+    return is_blocked(s) ? ai_transpose_blocks_check(s, err) : plan_plain(s, p, err);
 }
 
 static ai_status prepare(ai_step *s, ai_error *err)
 {
+    if (is_blocked(s))
+        return ai_choose(s, 0, AI_K_CONV, AI_F32, AI_F32, AI_LAYOUT_CONV16, err);
     return ai_choose(s, 0, AI_K_CONV_PLAIN, AI_F32, AI_F32, AI_LAYOUT_PLAIN, err);
 }
 
@@ -199,7 +198,7 @@ static ai_status prepare(ai_step *s, ai_error *err)
 typedef struct job {
     const ai_step *step;
     ai_window3 v;
-    slab b;
+    ai_transpose_slab b;
     ai_conv_plain_args args;
     int64_t ic; /* of a group */
     int64_t *taps;
@@ -245,7 +244,7 @@ static void select_group(job *j, int64_t image, int64_t group)
     int64_t plane = j->v.in[0] * j->v.in[1] * j->v.in[2];
 
     j->in = (const float *)j->step->in[0]->data + unit * j->ic * plane;
-    if (!j->b.is_copied)
+    if (!j->b.has_border)
         return;
     if (j->copied_group != unit)
         copy_group(j, j->in);
@@ -330,7 +329,7 @@ static void run_class(job *j, int64_t image, int64_t channel, const int64_t firs
 static void run_channel(job *j, int64_t image, int64_t channel, int64_t begin, int64_t end)
 {
     const ai_window3 *v = &j->v;
-    const ai_tensor *bias = bias_of(j->step);
+    const ai_tensor *bias = ai_conv_operand(j->step, 2);
     int axis = slice_axis(v);
     int other = 1 - axis;
     int64_t first[3];
@@ -352,7 +351,7 @@ static void start_job(job *j, const ai_step *s, char *scratch)
     const ai_conv_transpose_params *p = s->params;
 
     *j = (job){.step = s, .copied_group = -1, .ic = s->in[1]->dim[0] / p->group};
-    get_window(s, &j->v);
+    ai_transpose_window(s, &j->v);
     get_slab(&j->v, &j->b);
     int64_t taps = j->ic * j->v.kernel[0] * j->v.kernel[1] * j->v.kernel[2];
     j->taps = ai_scratch_take(&scratch, taps, sizeof(int64_t));
@@ -377,6 +376,10 @@ static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch
     (void)err;
     if (ai_tensor_count(y) == 0)
         return AI_OK;
+    if (is_blocked(s)) {
+        ai_transpose_blocks_run(s, begin, end, scratch);
+        return AI_OK;
+    }
     start_job(&j, s, scratch);
     int64_t slices = j.v.out[slice_axis(&j.v)];
     while (begin < end) {

@@ -255,6 +255,8 @@ static uint8_t weight_layout(any *a, const step *s)
                                      AI_LAYOUT_WINOGRAD4, AI_LAYOUT_WINOGRAD2};
     if (s->file.op == AI_OP_CONV)
         return layout[below(a, 6)];
+    if (s->file.op == AI_OP_CONV_TRANSPOSE)
+        return one_in(a, 2) ? AI_LAYOUT_PLAIN : AI_LAYOUT_TRANSPOSED16;
     return one_in(a, 2) ? AI_LAYOUT_PLAIN : AI_LAYOUT_PANEL16;
 }
 

@@ -224,6 +224,15 @@ static void test_conv_transpose(void)
         "input 0 has layout 1, needs a plain tensor");
     BAD(conv_transpose, t.out[0].layout = AI_LAYOUT_NCHW16C, AI_E_FORMAT,
         "output 0 has layout 1, needs a plain tensor");
+    BAD(conv_transpose, t.in[1].layout = AI_LAYOUT_TRANSPOSED16, AI_E_FORMAT,
+        "weight of layout 8 needs to be a constant, input and output in blocks of 16 channels, "
+        "bias plain");
+    BAD(conv_transpose,
+        (t.in[0].layout = t.out[0].layout = AI_LAYOUT_NCHW16C,
+         t.in[1].layout = AI_LAYOUT_TRANSPOSED16, t.in[1].kind = AI_TENSOR_CONSTANT,
+         t.in[2].dim[0] = 4, t.params.conv_transpose.group = 2),
+        AI_E_UNSUPPORTED,
+        "weight of layout 8 needs 1 group and 2 spatial dimensions, found are 2 and 2");
     BAD(conv_transpose, t.in[1].rank = 2, AI_E_SHAPE, "input 1 has rank 2, needs 4");
     BAD(conv_transpose, t.params.conv_transpose.has_output_shape = 2, AI_E_UNSUPPORTED,
         "has_output_shape is 2, needs 0 or 1");

@@ -76,6 +76,8 @@ START_TEST(test_layouts)
                 {AI_LAYOUT_WINOGRAD4, AI_F32, 4, {17, 20, 3, 1}, -1},
                 {AI_LAYOUT_WINOGRAD2, AI_F32, 4, {17, 20, 1, 3}, -1},
                 {AI_LAYOUT_WINOGRAD2, AI_F32, 2, {3, 3}, -1},
+                {AI_LAYOUT_TRANSPOSED16, AI_F32, 4, {20, 17, 3, 2}, 32 * 20 * 6 * 4},
+                {AI_LAYOUT_TRANSPOSED16, AI_F32, 3, {20, 17, 3}, -1},
                 {AI_LAYOUT_COUNT, AI_F32, 0, {0}, -1},
                 {AI_LAYOUT_PLAIN, 0, 0, {0}, -1},
                 {AI_LAYOUT_PLAIN, AI_F32, 9, {0}, -1}};
