@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Chooses for each tensor of rank 4 whether it lies plain or in blocks of 16 channels. A Conv with
- * constant weights decides by its channels; pools, functions of one number, arithmetic and Concat
- * follow what they read; everything else is plain, and so is the border of the graph. Where the two
- * meet stands one Reorder for each tensor and direction. */
+ * Chooses for each tensor of rank 4 whether it lies plain or in blocks of 16 channels. A Conv or
+ * ConvTranspose with constant weights decides by its channels; pools, functions of one number,
+ * arithmetic and Concat follow what they read; everything else is plain, and so is the border of
+ * the graph. Where the two meet stands one Reorder for each tensor and direction. */
 #include "pass.h"
 
 #include <string.h>
@@ -63,6 +63,19 @@ static uint32_t conv_form(const placer *p, const ai_graph_node *node)
     return is_depthwise || is_whole ? FORM_BLOCKS : FORM_PLAIN;
 }
 
+/* As blocks its outputs are convolutions at stride 1, one for each of a few classes; plain, each is
+ * gathered by itself. Groups stay plain. */
+static uint32_t transpose_form(const placer *p, const ai_graph_node *node)
+{
+    const ai_conv_transpose_params *params = node->params;
+    const ai_value *x = ai_pass_input(p->graph, node, 0);
+    const ai_value *w = ai_pass_constant(p->graph, node, 1, AI_F32);
+    if (w == NULL || !is_image(x) || w->rank != 4 || params->group != 1 ||
+        is_padding(p, node, w->dim[0]))
+        return FORM_PLAIN;
+    return FORM_BLOCKS;
+}
+
 /* Most operands already lie in blocks, and no block would hold channels of two of them. */
 static uint32_t concat_form(const placer *p, const ai_graph_node *node)
 {
@@ -119,6 +132,8 @@ static uint32_t form_of(const placer *p, const ai_graph_node *node)
     switch (node->op) {
     case AI_OP_CONV:
         return conv_form(p, node);
+    case AI_OP_CONV_TRANSPOSE:
+        return transpose_form(p, node);
     case AI_OP_CONCAT:
         return concat_form(p, node);
     case AI_OP_GLOBAL_AVERAGE_POOL:

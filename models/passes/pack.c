@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Puts the constant weights of Conv, Gemm and MatMul into the layout that the kernels read
- * (format.h draws them). Nothing is computed: only the order changes. */
+ * Puts the constant weights of Conv, ConvTranspose, Gemm and MatMul into the layout that the
+ * kernels read (format.h draws them). Nothing is computed: only the order changes. */
 #include "pass.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { LANES = 16 };
@@ -30,6 +31,76 @@ static void pack_conv(const ai_value *w, const float *from, float *to)
             for (int64_t t = 0; t < taps; t++)
                 panel[(first * taps + t * rows + c - first) * LANES + oc % LANES] =
                     from[(oc * ic + c) * taps + t];
+        }
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The kernel positions of dimension i in the order of TRANSPOSED16: by the outputs that take them,
+ * then from the last down; the low half of a number is the place from the end. NULL: no memory. */
+static uint64_t *order_positions(ai_graph *graph, const ai_window *v, uint32_t i)
+{
+    uint32_t count = v->kernel[i];
+    uint64_t *order = ai_graph_alloc(graph, count * sizeof *order);
+    for (uint32_t k = 0; k < count && order != NULL; k++)
+        order[k] = (uint64_t)k * v->dilation[i] % v->stride[i] << 32 | (count - 1 - k);
+    if (order != NULL)
+        qsort(order, count, sizeof *order, compare);
+    return order;
+}
+
+/* Where the positions end that the same outputs take as the one at `first`. */
+static uint32_t phase_end(const uint64_t *order, uint32_t first, uint32_t count)
+{
+    uint32_t end = first;
+    while (end < count && order[end] >> 32 == order[first] >> 32)
+        end++;
+    return end;
+}
+
+typedef struct phase {
+    const uint64_t *h, *w; /* the low half: positions from the last */
+    uint32_t rows, columns;
+} phase;
+
+/* One phase as a weight of CONV16; from [IC][OC][KH][KW]. */
+static void pack_phase(const ai_value *w, const phase *c, const float *from, float *to)
+{
+    int64_t taps = (int64_t)c->rows * c->columns;
+    for (int64_t i = 0; i < w->dim[0] * w->dim[1]; i++, from += w->dim[2] * w->dim[3]) {
+        int64_t ic = i / w->dim[1];
+        int64_t oc = i % w->dim[1];
+        int64_t first = ic / LANES * LANES;
+        int64_t rows = least(w->dim[0] - first, LANES);
+        float *at = to + (oc / LANES * w->dim[0] + first) * taps * LANES;
+        for (int64_t t = 0; t < taps; t++) {
+            int64_t h = w->dim[2] - 1 - (uint32_t)c->h[t / c->columns];
+            int64_t k = w->dim[3] - 1 - (uint32_t)c->w[t % c->columns];
+            at[(t * rows + ic - first) * LANES + oc % LANES] = from[h * w->dim[3] + k];
+        }
+    }
+}
+
+static void pack_transposed(ai_graph *graph, const ai_window *v, const ai_value *w,
+                            const float *from, float *to)
+{
+    uint64_t *h = order_positions(graph, v, 0);
+    uint64_t *k = order_positions(graph, v, 1);
+    uint32_t h_end = 0;
+    uint32_t k_end = 0;
+    for (uint32_t i = 0; h != NULL && k != NULL && i < v->kernel[0]; i = h_end) {
+        h_end = phase_end(h, i, v->kernel[0]);
+        for (uint32_t j = 0; j < v->kernel[1]; j = k_end) {
+            k_end = phase_end(k, j, v->kernel[1]);
+            phase c = {h + i, k + j, h_end - i, k_end - j};
+            pack_phase(w, &c, from, to);
+            to += w->dim[0] * whole(w->dim[1]) * c.rows * c.columns;
         }
     }
 }
@@ -66,6 +137,9 @@ static uint8_t layout_for(const ai_graph *graph, const ai_graph_node *node, cons
             return AI_LAYOUT_STEM16;
         return w->dim[1] == 1 && w->dim[0] == x->dim[1] ? AI_LAYOUT_DEPTHWISE16 : AI_LAYOUT_CONV16;
     }
+    if (node->op == AI_OP_CONV_TRANSPOSE)
+        return graph->values[node->outputs[0]].layout == AI_LAYOUT_NCHW16C ? AI_LAYOUT_TRANSPOSED16
+                                                                           : AI_LAYOUT_PLAIN;
     bool is_product = node->op == AI_OP_GEMM || node->op == AI_OP_MATMUL;
     bool is_matrix = w->rank == 2 && w->dim[0] > 0 && w->dim[1] > 0;
     if (is_product && is_matrix && ((const ai_gemm_params *)node->params)->trans_b == 0)
@@ -77,11 +151,14 @@ static int64_t packed_elements(const ai_value *w, uint8_t layout)
 {
     if (layout == AI_LAYOUT_PANEL16)
         return w->dim[0] * whole(w->dim[1]);
+    if (layout == AI_LAYOUT_TRANSPOSED16)
+        return w->dim[0] * whole(w->dim[1]) * w->dim[2] * w->dim[3];
     return whole(w->dim[0]) * w->dim[1] * w->dim[2] * w->dim[3];
 }
 
-/* A new constant with the weight in that layout; negative: no memory. */
-static int32_t pack(ai_graph *graph, const ai_value *weight, uint8_t layout)
+/* A new constant with the node's weight in that layout; negative: no memory. */
+static int32_t pack(ai_graph *graph, const ai_graph_node *node, const ai_value *weight,
+                    uint8_t layout)
 {
     ai_value w = *weight; /* the list of values may move */
     uint64_t bytes = (uint64_t)packed_elements(&w, layout) * sizeof(float);
@@ -92,6 +169,9 @@ static int32_t pack(ai_graph *graph, const ai_value *weight, uint8_t layout)
         pack_conv(&w, w.data, to);
     else if (layout == AI_LAYOUT_PANEL16)
         pack_panels(&w, w.data, to);
+    else if (layout == AI_LAYOUT_TRANSPOSED16)
+        pack_transposed(graph, &((const ai_conv_transpose_params *)node->params)->window, &w,
+                        w.data, to);
     else
         pack_lanes(&w, w.data, to);
     int32_t packed = ai_graph_constant(graph, w.name, AI_F32, w.rank, w.dim, to, bytes);
@@ -118,8 +198,9 @@ ai_status ai_pass_pack(ai_graph *graph, ai_error *err)
         if (layout == AI_LAYOUT_PLAIN)
             continue;
         int32_t *same = &packed[node->inputs[1]];
-        if (*same < 0 || graph->values[*same].layout != layout)
-            *same = pack(graph, w, layout);
+        /* the order of TRANSPOSED16 is that of one window */
+        if (*same < 0 || graph->values[*same].layout != layout || layout == AI_LAYOUT_TRANSPOSED16)
+            *same = pack(graph, node, w, layout);
         node->inputs[1] = *same;
         status = ai_graph_status(graph, err);
     }

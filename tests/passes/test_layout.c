@@ -173,6 +173,37 @@ START_TEST(gate_of_a_channel)
 }
 END_TEST
 
+static int32_t conv_transpose(const char *name, int32_t x, int32_t w, uint32_t stride,
+                              uint32_t group)
+{
+    ai_conv_transpose_params params = {.group = group,
+                                       .window = {.spatial = 2,
+                                                  .kernel = {3, 4},
+                                                  .stride = {stride, 3},
+                                                  .dilation = {1, 2},
+                                                  .pad_begin = {1, 0}},
+                                       .output_padding = {0, 2}};
+    int32_t operands[2] = {x, w};
+    return net_node(graph, name, AI_OP_CONV_TRANSPOSE, &params, sizeof params, AI_F32, 2, operands);
+}
+
+/* The order of packed weights is that of one window: two of them do not share. */
+START_TEST(transposed_convolutions_choose_by_group)
+{
+    int32_t x = net_input(graph, "x", DIMS(1, 20, 5, 6), 0);
+    int32_t w = net_random(graph, "w", 5, -0.2f, 0.2f, DIMS(20, 20, 3, 4));
+    int32_t a = conv_transpose("a", x, w, 2, 1);
+    int32_t b = conv_transpose("b", a, w, 1, 1);
+    ai_graph_output(graph, conv_transpose("c", b, w, 4, 2));
+    net_pass_close(graph, lay_out, 3 * 240, 250);
+    ck_assert_uint_eq(weight_layout("a"), AI_LAYOUT_TRANSPOSED16);
+    ck_assert_uint_eq(weight_layout("b"), AI_LAYOUT_TRANSPOSED16);
+    ck_assert_int_ne(net_find(graph, "a")->inputs[1], net_find(graph, "b")->inputs[1]);
+    ck_assert_uint_eq(weight_layout("c"), AI_LAYOUT_PLAIN);
+    ck_assert_uint_eq(net_nodes(graph, AI_OP_REORDER), 2);
+}
+END_TEST
+
 START_TEST(products_are_packed)
 {
     int32_t x = net_input(graph, "x", DIMS(3, 20), 0);
@@ -231,6 +262,7 @@ Suite *layout_suite(void)
     tcase_add_test(tests, channels_that_share_a_block_are_joined_plain);
     tcase_add_test(tests, residual_is_reordered_too);
     tcase_add_test(tests, gate_of_a_channel);
+    tcase_add_test(tests, transposed_convolutions_choose_by_group);
     tcase_add_test(tests, products_are_packed);
     tcase_add_test(tests, variable_weights_stay_plain);
     tcase_add_test(tests, sorting_keeps_the_order);
