@@ -152,8 +152,10 @@ ai_status ai_infer(ai_session *s, const ai_view *inputs, uint32_t input_count,
         status = check_outputs(s, outputs, output_count, err);
     if (status)
         return status;
-    if (s->pool && !ai_pool_is_here(s->pool))
-        s->pool = NULL; /* a child of fork has the calling thread alone */
+    if (s->pool && !ai_pool_is_here(s->pool)) { /* a child of fork has the calling thread alone */
+        ai_pool_stop(s->pool);
+        s->pool = NULL;
+    }
     if (s->pool)
         ai_pool_wake(s->pool);
     uint64_t before = ai_os_float_begin();

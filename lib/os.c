@@ -284,9 +284,30 @@ void ai_os_pause(void)
 #endif
 }
 
-uint64_t ai_os_process(void)
+/* In a child of fork the page is zero. Kernels before 4.14 copy it: then the number tells. */
+struct ai_os_mark {
+    pid_t process;
+};
+
+ai_os_mark *ai_os_mark_make(void)
 {
-    return (uint64_t)getpid();
+    ai_os_mark *mark =
+        mmap(NULL, sizeof(*mark), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mark == MAP_FAILED)
+        return NULL;
+    (void)madvise(mark, sizeof(*mark), MADV_WIPEONFORK);
+    mark->process = getpid();
+    return mark;
+}
+
+bool ai_os_mark_is_here(const ai_os_mark *mark)
+{
+    return mark->process == getpid();
+}
+
+void ai_os_mark_free(ai_os_mark *mark)
+{
+    munmap(mark, sizeof(*mark));
 }
 
 /* ---- Floating point ---- */

@@ -4,6 +4,7 @@
 #define AI_OS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,8 +35,12 @@ void ai_os_wake(atomic_uint *word);
 /* Tells the processor that a loop waits. */
 void ai_os_pause(void);
 
-/* The number of this process; a child of fork has another. */
-uint64_t ai_os_process(void);
+/* A mark that only the process that made it finds; not a child of fork, even where that has the
+ * same number in a namespace of its own. A page of the system's; NULL: no memory. */
+typedef struct ai_os_mark ai_os_mark;
+ai_os_mark *ai_os_mark_make(void);
+bool ai_os_mark_is_here(const ai_os_mark *mark);
+void ai_os_mark_free(ai_os_mark *mark);
 
 /* Sets rounding to nearest even with denormals kept; returns what was set before. */
 uint64_t ai_os_float_begin(void);

@@ -39,8 +39,8 @@ typedef struct worker {
 struct ai_pool {
     _Alignas(128) atomic_uint pending; /* workers that are not done with the step */
     atomic_uint is_waiting;            /* the caller is asleep, or about to be */
-    uint64_t process;
-    uint32_t count; /* of workers */
+    ai_os_mark *mark;                  /* of the process whose threads the workers are */
+    uint32_t count;                    /* of workers */
     worker workers[];
 };
 
@@ -195,7 +195,7 @@ ai_status ai_pool_start(ai_pool **out, void *memory, uint32_t threads, ai_error 
     memset(pool, 0, sizeof(*pool) + (threads - 1) * sizeof(worker));
     atomic_init(&pool->pending, 0);
     atomic_init(&pool->is_waiting, 0);
-    pool->process = ai_os_process();
+    pool->mark = ai_os_mark_make();
     for (uint32_t i = 0; i < threads - 1; i++) {
         worker *w = &pool->workers[i];
         atomic_init(&w->told, 0);
@@ -203,9 +203,10 @@ ai_status ai_pool_start(ai_pool **out, void *memory, uint32_t threads, ai_error 
         w->pool = pool;
         w->part = i + 1;
     }
-    if (!start_all(pool, threads - 1)) {
+    if (!pool->mark || !start_all(pool, threads - 1)) {
         uint32_t count = pool->count;
-        ai_pool_stop(pool);
+        if (pool->mark)
+            ai_pool_stop(pool);
         return ai_fail(err, AI_E_MEMORY, "no memory for thread %u of %u, or no more are allowed",
                        count + 2, threads);
     }
@@ -215,15 +216,15 @@ ai_status ai_pool_start(ai_pool **out, void *memory, uint32_t threads, ai_error 
 
 void ai_pool_stop(ai_pool *pool)
 {
-    if (!ai_pool_is_here(pool))
-        return;
-    for (uint32_t i = 0; i < pool->count; i++)
+    uint32_t count = ai_pool_is_here(pool) ? pool->count : 0;
+    for (uint32_t i = 0; i < count; i++)
         tell(&pool->workers[i], TOLD_END);
-    for (uint32_t i = 0; i < pool->count; i++)
+    for (uint32_t i = 0; i < count; i++)
         pthread_join(pool->workers[i].thread, NULL);
+    ai_os_mark_free(pool->mark);
 }
 
 bool ai_pool_is_here(const ai_pool *pool)
 {
-    return pool->process == ai_os_process();
+    return ai_os_mark_is_here(pool->mark);
 }

@@ -24,7 +24,7 @@ int64_t ai_pool_bytes(uint32_t threads);
 /* Starts threads - 1 workers; `memory` is of ai_pool_bytes(). */
 ai_status ai_pool_start(ai_pool **pool, void *memory, uint32_t threads, ai_error *err);
 
-/* Ends and joins the workers; in a child of fork, which has none, does nothing. */
+/* Ends and joins the workers; in a child of fork, which has none, it only forgets them. */
 void ai_pool_stop(ai_pool *pool);
 
 /* The workers are threads of this process, not of one that it was forked from. */

@@ -7,8 +7,12 @@
 #include <dirent.h>
 #include <fenv.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -81,15 +85,20 @@ static void teardown(void)
     free(w.file);
 }
 
-static unsigned count_threads(void)
+static unsigned count_entries(const char *path)
 {
     unsigned count = 0;
-    DIR *folder = opendir("/proc/self/task");
+    DIR *folder = opendir(path);
     ck_assert_ptr_nonnull(folder);
     for (struct dirent *entry; (entry = readdir(folder)) != NULL;)
         count += entry->d_name[0] != '.';
     closedir(folder);
     return count;
+}
+
+static unsigned count_threads(void)
+{
+    return count_entries("/proc/self/task");
 }
 
 static void pause_ms(int ms)
@@ -357,7 +366,15 @@ static unsigned read_workers(char (*text)[256])
     return count;
 }
 
-/* Once asleep, a worker is not run again before the next call. */
+static int64_t cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Once asleep, a worker is not run again before the next call: the process takes no more time than
+ * a sleep of its first thread. */
 START_TEST(test_idle)
 {
     static char before[16][256];
@@ -375,7 +392,9 @@ START_TEST(test_idle)
             if (are_asleep)
                 break;
         }
+        int64_t begin = cpu_ns();
         pause_ms(200);
+        ck_assert_int_lt(cpu_ns() - begin, 2000000);
         ck_assert_uint_eq(read_workers(after), 3);
         for (int n = 0; n < 3; n++)
             ck_assert_str_eq(before[n], after[n]);
@@ -402,8 +421,9 @@ START_TEST(test_no_growth)
     const long most = 256;
 #endif
     long first = 0;
+    unsigned files = count_entries("/proc/self/fd");
     for (int i = 0; i < 10000; i++) {
-        ai_session *s = open_with(3, 0);
+        ai_session *s = open_with(i % 2 ? 3 : 1, 0);
         if (i % 1000 == 0)
             expect_same(s);
         ai_session_close(s);
@@ -411,6 +431,7 @@ START_TEST(test_no_growth)
             first = resident_pages();
     }
     ck_assert_int_le(resident_pages(), first + most);
+    ck_assert_uint_eq(count_entries("/proc/self/fd"), files);
     expect_threads(1);
 }
 END_TEST
@@ -489,6 +510,41 @@ START_TEST(test_fork)
 }
 END_TEST
 
+/* A child with the number of its parent, 1, in a namespace of its own; -1: not allowed here. */
+static pid_t fork_first(void)
+{
+    return (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+}
+
+/* The first process of a namespace, as in a container. No signal of its own ends it. */
+static bool is_first_right(void)
+{
+    int state = 1;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ai_session *s = open_with(4, 0);
+    bool is_right = getpid() == 1 && infer(s, 1, NULL, NULL) == AI_OK && is_same();
+    pid_t child = fork_first();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        is_right = getpid() == 1 && infer(s, 1, NULL, NULL) == AI_OK && is_same();
+        ai_session_close(s);
+        _exit(!is_right);
+    }
+    return waitpid(child, &state, 0) == child && state == 0 && is_right;
+}
+
+START_TEST(test_fork_namespace)
+{
+    fflush(NULL);
+    pid_t child = fork_first();
+    if (child < 0)
+        return; /* needs CAP_SYS_ADMIN */
+    if (child == 0)
+        _exit(!is_first_right());
+    expect_exit(child);
+}
+END_TEST
+
 static int32_t fork_in_call(void *user, uint32_t step)
 {
     if (step != 2)
@@ -533,6 +589,7 @@ Suite *pool_suite(void)
     tcase_add_test(c, test_idle);
     tcase_add_test(c, test_no_growth);
     tcase_add_test(c, test_fork);
+    tcase_add_test(c, test_fork_namespace);
     tcase_add_test(c, test_fork_in_call);
     suite_add_tcase(suite, c);
     return suite;
