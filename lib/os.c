@@ -95,6 +95,12 @@ void ai_os_unmap(const void *data, size_t bytes)
     munmap((void *)(uintptr_t)data, bytes);
 }
 
+void ai_os_use_huge(void *memory, size_t bytes)
+{
+    if (bytes >= AI_OS_HUGE)
+        (void)madvise(memory, bytes / AI_OS_HUGE * AI_OS_HUGE, MADV_HUGEPAGE);
+}
+
 void ai_os_preload(const void *data, size_t bytes)
 {
     const volatile uint8_t *p = data;

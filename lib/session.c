@@ -92,7 +92,11 @@ static ai_status plan(ai_session *s, const ai_model *model, const ai_options *op
 
 static void *allocate(int64_t bytes)
 {
-    return aligned_alloc(64, (size_t)ai_align(bytes));
+    size_t align = (uint64_t)bytes < AI_OS_HUGE ? 64 : AI_OS_HUGE;
+    void *memory = aligned_alloc(align, ((size_t)bytes + align - 1) / align * align);
+    if (memory)
+        ai_os_use_huge(memory, (size_t)bytes);
+    return memory;
 }
 
 static ai_status fail_memory(ai_error *err, int64_t bytes)
