@@ -25,9 +25,9 @@ def _processor() -> str:
 
 def _levels() -> str:
     with open("/proc/cpuinfo", encoding="utf-8") as stream:
-        flags = next((line.split() for line in stream if line.startswith(("flags", "Features"))), [])
+        rows = [line.split() for line in stream if line.startswith(("flags", "Features"))]
     known = ["avx2", "fma", "f16c", "avx512f", "avx512_vnni", "amx_tile", "asimd", "asimddp"]
-    return ", ".join(flag for flag in known if flag in flags)
+    return ", ".join(flag for flag in known if rows and flag in rows[0])
 
 
 def _caches() -> str:
@@ -48,7 +48,8 @@ def measure(cpus: list[int]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, "machine")
         subprocess.run(["cc", *FLAGS, SOURCE, "-o", program], check=True)
-        done = subprocess.run([program, *map(str, cpus)], check=True, capture_output=True, text=True)
+        done = subprocess.run([program, *map(str, cpus)], check=True, capture_output=True,
+                              text=True)
     return json.loads(done.stdout)
 
 

@@ -6,11 +6,12 @@ usage: report.py --out DOCS RESULT.json...
 
 A result is one bench's: {"section": one of SECTIONS, "command": text, "machine": machine.facts(),
 "versions": {name: version}, "notes": [sentence], "tables": [table]}. A table of measurements is
-{"title", "unit", "rows": [{"name", "ours": bool, "values": [number], "more": {column: text}}],
-"excluded": {name: why}}; all is derived here from the raw values. Its first row that is ours is the
-one that counts as libai. With "group" and "threads" beside the title its rows take part in the
-section on threads. Any other table is {"title", "columns": [text], "cells": [[text]]}. Results of
-one section are merged: values of rows of the same name add up."""
+{"title", "unit", "rows": [row], "excluded": {name: why}}, a row {"name", "ours": bool, "values":
+[number], "least": {column: [number]}, "more": {column: text}}; all else is derived here from the
+raw values. The first row that is ours is the one that counts as libai. With "group" and "threads"
+beside the title a table takes part in the section on threads. Any other table is {"title",
+"columns": [text], "cells": [[text]]}. Results of one section are merged: values of rows of the same
+name add up."""
 from __future__ import annotations
 
 import argparse
@@ -65,11 +66,17 @@ def merge_table(tables: dict[str, dict], table: dict) -> None:
     known = {row["name"]: row for row in tables[title]["rows"]}
     for row in table["rows"]:
         if row["name"] in known:
-            known[row["name"]]["values"] += row["values"]
-            known[row["name"]].setdefault("more", {}).update(row.get("more", {}))
+            merge_row(known[row["name"]], row)
         else:
             tables[title]["rows"].append(row)
     tables[title].setdefault("excluded", {}).update(table.get("excluded", {}))
+
+
+def merge_row(into: dict, row: dict) -> None:
+    into["values"] += row["values"]
+    into.setdefault("more", {}).update(row.get("more", {}))
+    for column, values in row.get("least", {}).items():
+        into.setdefault("least", {}).setdefault(column, []).extend(values)
 
 
 def least(row: dict) -> float:
@@ -108,17 +115,19 @@ def measured(table: dict) -> str:
     """A table of measurements, the best first."""
     best = best_peer(table)
     rows = sorted((row for row in table["rows"] if row["values"]), key=least)
-    more = list(dict.fromkeys(name for row in rows for name in row.get("more", {})))
+    further = [{**{column: number(min(values)) for column, values in row.get("least", {}).items()},
+                **row.get("more", {})} for row in rows]
+    columns = list(dict.fromkeys(column for cells in further for column in cells))
     unit = table["unit"]
     cells = []
-    for row in rows:
+    for row, texts in zip(rows, further):
         values = row["values"]
         name = f"**{row['name']}**" if row.get("ours") else row["name"]
         cells.append([name, number(least(row)), number(statistics.median(values)),
                       f"{spread(values):.0%}", str(len(values)),
                       f"{least(row) / least(best):.2f}" if best else "",
-                      *(row.get("more", {}).get(column, "") for column in more)])
-    head = ["", f"least {unit}", f"median {unit}", "spread", "count", "to the best peer", *more]
+                      *(texts.get(column, "") for column in columns)])
+    head = ["", f"least {unit}", f"median {unit}", "spread", "count", "to the best peer", *columns]
     text = markdown(head, cells)
     for name, why in table.get("excluded", {}).items():
         text += f"\nLeft out: {name}: {why}\n"
@@ -149,8 +158,9 @@ def summary(sections: dict[str, dict]) -> str:
             ours, best = libai_row(table), best_peer(table)
             if ours and best:
                 ratio = least(ours) / least(best)
-                cells.append([SECTIONS[name], table["title"], f"{number(least(ours))} {table['unit']}",
-                              f"{best['name']}, {number(least(best))} {table['unit']}",
+                unit = table["unit"]
+                cells.append([SECTIONS[name], table["title"], f"{number(least(ours))} {unit}",
+                              f"{best['name']}, {number(least(best))} {unit}",
                               f"{ratio:.2f}" if ratio < 1 else f"**{ratio:.2f}, lost**"])
     lost = sum("lost" in row[-1] for row in cells)
     text = f"\n## Summary\n\n{len(cells)} comparisons, {lost} of them lost.\n\n"

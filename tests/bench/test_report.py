@@ -33,8 +33,8 @@ def report(tmp_path):
         for i, one in enumerate(results):
             paths.append(tmp_path / f"{i}.json")
             paths[-1].write_text(json.dumps(one))
-        done = subprocess.run([sys.executable, "-B", BENCH / "report.py", "--out", tmp_path, *paths],
-                              capture_output=True, text=True)
+        command = [sys.executable, "-B", BENCH / "report.py", "--out", tmp_path, *paths]
+        done = subprocess.run(command, capture_output=True, text=True)
         assert (done.returncode != 0) == fails, done.stderr
         return done.stderr if fails else (tmp_path / "benchmarks.md").read_text()
 

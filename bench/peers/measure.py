@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs engines in turn: each is a process of its own, pinned, loaded once, and run in bursts."""
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+
+import engines
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+START_SECONDS, PAUSE_SECONDS = 120, 0.02
+# An answer farther from the reference is wrong: no f32 engine comes near these.
+LEAST_COSINE, MOST_DIFFERENCE = 0.9999, 0.01
+
+
+class Failed(Exception):
+    pass
+
+
+class Worker:
+    """A process that answers once and then runs in bursts; see worker.py and layer_main.c."""
+
+    def __init__(self, name: str, threads: int, command: list[str], answer: str):
+        self.name, self.threads, self.answer = name, threads, answer
+        self.log = f"{answer}.log"
+        cpus = sorted(os.sched_getaffinity(0))[:threads]
+        count = str(threads)
+        environment = dict(os.environ, OMP_NUM_THREADS=count, OPENBLAS_NUM_THREADS=count)
+        with open(self.log, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+                env=environment, preexec_fn=lambda: os.sched_setaffinity(0, cpus))
+        self.values: list[float] = []
+        self.cpu: list[float] = []
+        self.likeness: dict[str, str] = {}
+
+    def line(self, seconds: float) -> str:
+        ready, _, _ = select.select([self.process.stdout], [], [], seconds)
+        line = self.process.stdout.readline() if ready else ""
+        if not line:
+            raise Failed(self.last_words() if ready else "no answer in time")
+        return line
+
+    def last_words(self) -> str:
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            rows = [row.strip() for row in log if row.strip()]
+        return rows[-1][:200] if rows else f"exit status {self.process.wait()}"
+
+    def start(self) -> np.ndarray:
+        """Waits until it is loaded; its answer."""
+        self.line(START_SECONDS)
+        return np.fromfile(self.answer, np.float32)
+
+    def burst(self, seconds: float) -> None:
+        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.flush()
+        cpu, *values = map(float, self.line(START_SECONDS).split())
+        self.values += values
+        self.cpu.append(cpu)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def engine_worker(name: str, model: str, given: str, threads: int) -> Worker:
+    label = "".join(c if c.isalnum() else "-" for c in name)
+    answer = f"{given}.{label}.{threads}.answer"
+    command = [sys.executable, "-B", os.path.join(HERE, "worker.py"), name, model, given,
+               str(threads), answer]
+    return Worker(name, threads, command, answer)
+
+
+def compare(answer: np.ndarray, reference: np.ndarray) -> dict[str, str]:
+    """How near the answer is, for the report; Failed where it is wrong."""
+    if answer.size != reference.size:
+        raise Failed(f"answer has {answer.size} values, the reference {reference.size}")
+    a, b = answer.astype(np.float64), reference.astype(np.float64)
+    cosine = float(a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-300))
+    difference = float(np.abs(a - b).max() / np.abs(b).max())
+    if not (cosine >= LEAST_COSINE and difference <= MOST_DIFFERENCE):
+        raise Failed(f"wrong answer: cosine {cosine:.6f}, greatest difference {difference:.1e}")
+    return {"cosine": f"{cosine:.6f}", "greatest difference": f"{difference:.1e}"}
+
+
+def start_all(workers: list[Worker]) -> tuple[list[Worker], dict[str, str]]:
+    """Those that answer as the reference does, and why the others are left out."""
+    good, excluded, reference = [], {}, None
+    for worker in workers:
+        try:
+            answer = worker.start()
+            if reference is None:
+                if worker.name != engines.REFERENCE:
+                    raise Failed(f"{engines.REFERENCE} gave no answer to compare with")
+                reference = answer
+            worker.likeness = compare(answer, reference)
+            good.append(worker)
+        except Failed as failure:
+            excluded[worker.name] = str(failure)
+            worker.stop()
+            print(f"left out: {worker.name}, {worker.threads} threads: {failure}", flush=True)
+    return good, excluded
+
+
+def interleave(workers: list[Worker], burst: float, seconds: float) -> int:
+    """Bursts in turn until the time is over, each round beginning with another worker."""
+    end, rounds = time.monotonic() + seconds, 0
+    while rounds < 1 or time.monotonic() < end:
+        first = rounds * 3 % len(workers)
+        for worker in workers[first:] + workers[:first]:
+            time.sleep(PAUSE_SECONDS)  # for threads of the one before that still spin
+            worker.burst(burst)
+        rounds += 1
+    return rounds
+
+
+def rows(workers: list[Worker]) -> list[dict]:
+    """Rows of a table of the report, in milliseconds."""
+    return [{"name": w.name, "ours": w.name.startswith("libai"), "values": w.values,
+             "least": {"CPU ms": w.cpu}, "more": w.likeness} for w in workers]

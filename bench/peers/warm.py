@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of bench/peers/run."""
+from __future__ import annotations
+
+import glob
+import importlib.metadata
+import json
+import os
+import subprocess
+import tempfile
+
+import convert
+import engines
+import machine
+import measure
+import networks
+import numpy as np
+import report
+from networks import LAYERS, NETWORKS
+
+FORMS = ["lai", "direct", "ncnn", "mnn", "tflite"]
+THREADS = [n for n in (1, 2) if n <= len(os.sched_getaffinity(0))]
+LAYER_BURST, LAYER_SECONDS = 0.1, 3
+# Name, source, library to link, and the package of Debian that has it.
+LIBRARIES = {"oneDNN": ("layer_onednn.c", "-ldnnl", "libdnnl-dev"),
+             "OpenBLAS": ("layer_openblas.c", "-lopenblas", "libopenblas-dev")}
+
+
+def run(args) -> None:
+    places = [os.path.join(args.build, part) for part in ("lib", "models", "bindings/task")]
+    os.environ["LIBAI_PATH"] = os.pathsep.join(places)
+    os.environ["PYTHONPATH"] = os.path.join(networks.ROOT, "bindings", "python")
+    args.models = os.path.join(args.work, "models")
+    args.network = args.network or list(NETWORKS)
+    os.makedirs(args.models, exist_ok=True)
+    for step in args.steps:
+        {"convert": convert_step, "measure": measure_step, "layers": layers_step,
+         "report": report_step}[step](args)
+
+
+def convert_step(args) -> None:
+    ai = os.path.join(args.build, "bindings", "cli", "ai")
+    tf_python = os.path.join(args.venv_tf, "bin", "python")
+    for name in dict.fromkeys(n for name in args.network for n in (networks.single(name), name)):
+        networks.prepare(name, args.models)
+        for form in FORMS:
+            convert.convert(args.models, name, form, ai, tf_python)
+        np.save(os.path.join(args.models, name + ".npy"), networks.image(NETWORKS[name]))
+    for name in LAYERS:
+        networks.prepare_layer(name, args.models)
+        convert.convert(args.models, "layer-" + name, "lai", ai, tf_python)
+
+
+def save(args, name: str, result: dict) -> None:
+    """An earlier result of the name is replaced, unless --add keeps it."""
+    folder = os.path.join(args.work, "results")
+    os.makedirs(folder, exist_ok=True)
+    earlier = glob.glob(os.path.join(folder, f"{name}.*.json"))
+    if not args.add:
+        for path in earlier:
+            os.remove(path)
+        earlier = []
+    path = os.path.join(folder, f"{name}.{len(earlier)}.json")
+    with open(path, "w", encoding="utf-8") as out:
+        json.dump({"machine": machine.facts(), "versions": versions(), **result}, out)
+
+
+def libai_version() -> str:
+    done = subprocess.run(["git", "-C", networks.ROOT, "describe", "--always", "--dirty"],
+                          capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "of unknown commit"
+
+
+def versions() -> dict[str, str]:
+    found = {"libai": libai_version()}
+    for name, engine in engines.ALL.items():
+        if engine.package:
+            try:
+                found[name] = importlib.metadata.version(engine.package)
+            except importlib.metadata.PackageNotFoundError:
+                found[name] = "missing"
+    for name, (_, _, package) in LIBRARIES.items():
+        done = subprocess.run(["dpkg-query", "-W", "-f=${Version}", package], capture_output=True,
+                              text=True, check=False)
+        found[name] = done.stdout.strip() or "missing"
+    return found
+
+
+# --- networks ------------------------------------------------------------------------------------
+
+def start_network(args, name: str) -> tuple[list[measure.Worker], dict[str, str]]:
+    """A worker an engine and count of threads; engines without the network's file are left out."""
+    workers, missing = [], {}
+    for engine, about in engines.ALL.items():
+        model = convert.file_of(args.models, name, about.form)
+        if about.is_step:
+            continue
+        if not os.path.exists(model):
+            missing[engine] = "its converter made no file"
+            continue
+        given = os.path.join(args.models, name + ".npy")
+        workers += [measure.engine_worker(engine, model, given, threads) for threads in THREADS]
+    good, excluded = measure.start_all(workers)
+    return good, missing | excluded
+
+
+def measure_step(args) -> None:
+    for name in args.network:
+        network = NETWORKS[name]
+        workers, excluded = start_network(args, name)
+        try:
+            rounds = measure.interleave(workers, network.burst, args.seconds)
+        finally:
+            for worker in workers:
+                worker.stop()
+        tables = []
+        for threads in THREADS:
+            words = f"{network.title}, {threads} thread{'s' if threads > 1 else ''}"
+            tables.append({
+                "title": words, "unit": "ms", "group": network.title, "threads": threads,
+                "rows": measure.rows([w for w in workers if w.threads == threads]),
+                "excluded": excluded})
+        print(f"{network.title}: {rounds} rounds", flush=True)
+        save(args, f"warm-{name}", {"section": "warm", "command": command(args, name),
+                                    "notes": [NETWORK_NOTE], "tables": tables})
+
+
+NETWORK_NOTE = """\
+f32 throughout; each engine is a process of its own, pinned to one CPU or two, loaded once, and gets
+bursts in turn with all others, one and two threads alike. The first run of a burst does not count.
+Answers are held to ONNX Runtime's: greatest difference in parts of the greatest value. CPU is
+processor time a run in the burst that needed least. OpenVINO runs with the precision hint f32;
+ncnn, which has no batch, runs one picture after the other; LiteRT's files are NHWC."""
+
+
+def command(args, name: str) -> str:
+    add = " --add" if args.add else ""
+    return f"bench/peers/run convert measure --network {name} --seconds {args.seconds:g}{add}"
+
+
+# --- single layers -------------------------------------------------------------------------------
+
+def compile_libraries(folder: str) -> dict[str, str]:
+    """The programs that run a layer, by the library's name, but those that do not compile."""
+    made = {}
+    for name, (source, link, package) in LIBRARIES.items():
+        program = os.path.join(folder, name)
+        sources = [os.path.join(measure.HERE, part) for part in ("layer_main.c", source)]
+        done = subprocess.run(["cc", "-O2", "-std=c11", "-D_GNU_SOURCE", *sources, link, "-o",
+                               program], capture_output=True, check=False)
+        if done.returncode == 0:
+            made[name] = program
+        else:
+            print(f"missing: {name} ({package})", flush=True)
+    return made
+
+
+def layer_workers(args, name: str, programs: dict[str, str]) -> list[measure.Worker]:
+    """ONNX Runtime for the answer, libai's step, and the libraries."""
+    layer, stem = LAYERS[name], os.path.join(args.models, f"layer-{name}")
+    workers = [measure.engine_worker(engine, stem + ending, stem + ".npy", 1)
+               for engine, ending in ((engines.REFERENCE, ".onnx"), ("libai, one step", ".lai"))]
+    for library, program in programs.items():
+        if library == "OpenBLAS" and layer.group > 1:
+            continue
+        answer = f"{stem}.{library}.answer"
+        numbers = (layer.channels, layer.side, layer.outputs, layer.kernel, layer.stride, layer.pad,
+                   layer.group)
+        line = [program, *map(str, numbers), stem + ".x", stem + ".w", answer]
+        workers.append(measure.Worker(library, 1, line, answer))
+    return workers
+
+
+def layer_table(args, name: str, programs: dict[str, str]) -> dict:
+    good, excluded = measure.start_all(layer_workers(args, name, programs))
+    timed = [worker for worker in good if worker.name != engines.REFERENCE]
+    try:
+        measure.interleave(timed, LAYER_BURST, LAYER_SECONDS)
+    finally:
+        for worker in good:
+            worker.stop()
+    rows = []
+    for worker in timed:
+        values = [value * 1e3 for value in worker.values]
+        rate = LAYERS[name].flops / min(values) / 1e3
+        rows.append({"name": worker.name, "ours": worker.name.startswith("libai"),
+                     "values": values, "more": {"GFLOP/s": f"{rate:.0f}", **worker.likeness}})
+    return {"title": LAYERS[name].title, "unit": "µs", "rows": rows, "excluded": excluded}
+
+
+def layers_step(args) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        programs = compile_libraries(folder)
+        tables = [layer_table(args, name, programs) for name in LAYERS]
+    save(args, "layers", {"section": "layers", "command": "bench/peers/run convert layers",
+                          "notes": [LAYER_NOTE], "tables": tables})
+
+
+LAYER_NOTE = """\
+One thread, no bias, no activation. libai's figure is the step's own in a network of this one layer,
+by the session's clock, with whatever algorithm the converter chose (GFLOP/s counts a direct
+convolution's operations for all); oneDNN runs one primitive in the layouts that it asks for, with
+its automatic choice of algorithm; OpenBLAS im2col and a matrix product. Layout changes are in none
+of them. Answers are held to ONNX Runtime's."""
+
+
+def report_step(args) -> None:
+    own = sorted(glob.glob(os.path.join(args.work, "results", "*.json")))
+    report.write(report.read([*own, *args.results]), args.docs)
+    print(f"made {os.path.join(args.docs, 'benchmarks.md')}", flush=True)
