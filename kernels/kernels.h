@@ -28,6 +28,7 @@ enum {
     AI_K_UNARY = AI_K_BINARY + 16,  /* + ai_unary_args: first of the AI_UNARY_* operations */
     AI_K_REDUCE = AI_K_UNARY + 64,  /* + ai_reduce_args: first of the AI_REDUCE_* operations */
     AI_K_TRANSPOSE16 = AI_K_REDUCE + 8, /* ai_transpose_args: between 16 planes and one block */
+    AI_K_RESIZE, /* ai_resize_args */
     AI_K_COUNT
 };
 
@@ -225,6 +226,25 @@ typedef struct ai_transpose_args {
     int32_t      to_block; /* 1: planes to block; 0: block to planes */
     int64_t      columns;
 } ai_transpose_args;
+
+/* A row of a tensor that was resized, of `columns` times `inner` numbers. First some rows of the input
+ * are mixed, then columns of the mixture, each sum from 0 in ascending order:
+ * mixed[j] = sum over r of fma(rows[r][j], row_weights[r], sum), j below in_count;
+ * out[x * inner + i] = sum over t of fma(mixed[places[t * columns + x] + i],
+ *                                        weights[t * columns + x], sum). */
+typedef struct ai_resize_args {
+    const float *const *rows;
+    const float   *row_weights;
+    int64_t        row_count;
+    int64_t        in_count;
+    float         *mixed;
+    const int64_t *places;
+    const float   *weights;
+    int64_t        taps;
+    int64_t        columns;
+    int64_t        inner;
+    float         *out;
+} ai_resize_args;
 
 typedef struct ai_kernel {
     uint16_t      op;

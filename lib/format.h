@@ -241,4 +241,42 @@ typedef struct ai_cast_params { /* Cast, ConstantOfShape (type and bits of the v
     uint64_t bits; /* the value, its first bytes little-endian */
 } ai_cast_params;
 
+enum { AI_RESIZE_NEAREST = 0, AI_RESIZE_LINEAR = 1, AI_RESIZE_CUBIC = 2 };
+
+enum {
+    AI_RESIZE_HALF_PIXEL = 0,
+    AI_RESIZE_HALF_PIXEL_SYMMETRIC = 1,
+    AI_RESIZE_PYTORCH_HALF_PIXEL = 2,
+    AI_RESIZE_ALIGN_CORNERS = 3,
+    AI_RESIZE_ASYMMETRIC = 4,
+    AI_RESIZE_TF_CROP = 5,
+    AI_RESIZE_TF_HALF_PIXEL_NN = 6
+};
+
+enum {
+    AI_RESIZE_ROUND_PREFER_FLOOR = 0,
+    AI_RESIZE_ROUND_PREFER_CEIL = 1,
+    AI_RESIZE_FLOOR = 2,
+    AI_RESIZE_CEIL = 3,
+    AI_RESIZE_SIMPLE = 4 /* before opset 11: floor, or ceil where the axis shrinks */
+};
+
+enum { AI_RESIZE_STRETCH = 0, AI_RESIZE_NOT_LARGER = 1, AI_RESIZE_NOT_SMALLER = 2 };
+
+/* Resize: x, roi or NONE, scales or NONE, sizes or NONE; scales or sizes is there. They are for the
+ * axes listed, or for all where axis_count is 0. */
+typedef struct ai_resize_params {
+    uint8_t mode;        /* AI_RESIZE_NEAREST to CUBIC */
+    uint8_t coordinates; /* AI_RESIZE_HALF_PIXEL to TF_HALF_PIXEL_NN */
+    uint8_t nearest;     /* AI_RESIZE_ROUND_PREFER_FLOOR to SIMPLE */
+    uint8_t policy;      /* AI_RESIZE_STRETCH to NOT_SMALLER */
+    uint8_t antialias;
+    uint8_t exclude_outside;
+    uint8_t axis_count;
+    uint8_t reserved;
+    float   cubic_a;
+    float   extrapolation; /* what lies outside of x with TF_CROP */
+    int8_t  axes[AI_FILE_MAX_RANK];
+} ai_resize_params; /* 24 bytes */
+
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Chooses for each tensor of rank 4 whether it lies plain or in blocks of 16 channels. A Conv or
- * ConvTranspose with constant weights decides by its channels; pools, functions of one number,
- * arithmetic and Concat follow what they read; everything else is plain, and so is the border of
- * the graph. Where the two meet stands one Reorder for each tensor and direction. */
+ * ConvTranspose with constant weights decides by its channels; pools, Resize, functions of one
+ * number, arithmetic and Concat follow what they read; everything else is plain, and so is the
+ * border of the graph. Where the two meet stands one Reorder for each tensor and direction. */
 #include "pass.h"
 
 #include <string.h>
@@ -112,9 +112,32 @@ static uint32_t binary_form(const placer *p, const ai_graph_node *node)
     return has_blocks ? FORM_BINARY : FORM_PLAIN;
 }
 
-static bool is_follower(const ai_graph_node *node)
+/* Images and channels keep their number and are not moved. */
+static bool resizes_planes(const ai_graph *graph, const ai_graph_node *node)
+{
+    const ai_resize_params *p = node->params;
+    const ai_value *x = ai_pass_input(graph, node, 0);
+    const ai_value *y = &graph->values[node->outputs[0]];
+    const ai_value *scales = ai_pass_constant(graph, node, 2, AI_F32);
+    uint32_t count = p->axis_count > 0 ? p->axis_count : 4;
+    for (uint32_t i = 0; i < count; i++) {
+        int axis = p->axis_count == 0 ? (int)i : p->axes[i] < 0 ? p->axes[i] + 4 : p->axes[i];
+        if (axis >= 2)
+            continue;
+        bool is_still = scales != NULL
+                            ? i < scales->bytes / 4 && ((const float *)scales->data)[i] == 1
+                            : p->policy == AI_RESIZE_STRETCH && (x->varies >> axis & 1) == 0;
+        if (!is_still || p->coordinates == AI_RESIZE_TF_CROP || x->dim[axis] != y->dim[axis])
+            return false;
+    }
+    return true;
+}
+
+static bool is_follower(const ai_graph *graph, const ai_graph_node *node)
 {
     switch (node->op) {
+    case AI_OP_RESIZE:
+        return resizes_planes(graph, node);
     case AI_OP_MAX_POOL:
     case AI_OP_AVERAGE_POOL:
         return node->output_count == 1 || node->outputs[1] < 0;
@@ -142,7 +165,7 @@ static uint32_t form_of(const placer *p, const ai_graph_node *node)
     default:
         if (node->op >= AI_OP_ADD && node->op <= AI_OP_PRELU)
             return binary_form(p, node);
-        return reads_blocks && is_follower(node) ? FORM_BLOCKS : FORM_PLAIN;
+        return reads_blocks && is_follower(p->graph, node) ? FORM_BLOCKS : FORM_PLAIN;
     }
 }
 

@@ -24,12 +24,14 @@ GROUPS = {
         Identity Reshape Flatten Squeeze Unsqueeze Shape Size Transpose Concat Split Slice Pad
         Gather Constant ConstantOfShape Range Expand Tile Add Sub Mul Div Pow Max Min Sum Mean Exp
         Log Sqrt Reciprocal Neg Abs Floor Ceil Round ReduceMean ReduceSum""".split()),
+    "resize": (40, "Resize Upsample".split()),
 }
 
 # Inputs that shapes follow from: constants in exported networks, and asked to be so here.
 FROZEN = {"Reshape": [1], "Squeeze": [1], "Unsqueeze": [1], "Expand": [1], "Tile": [1],
           "Slice": [1, 2, 3, 4], "Pad": [1, 3], "Split": [1], "ConstantOfShape": [0],
-          "Range": [0, 1, 2], "ReduceMean": [1], "ReduceSum": [1]}
+          "Range": [0, 1, 2], "ReduceMean": [1], "ReduceSum": [1], "Resize": [1, 2, 3],
+          "Upsample": [1]}
 
 CASES = {group: [case for case in node_cases() if case.op in ops]
          for group, (_, ops) in GROUPS.items()}

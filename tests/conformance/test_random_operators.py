@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 import libai
 
@@ -175,6 +176,40 @@ def cast(dice: random.Random) -> Case:
     return Case("Cast", {"to": helper.np_dtype_to_tensor_dtype(kind)}, [x], set(), [x.astype(kind)])
 
 
+def resize(dice: random.Random) -> Case:
+    """Against ONNX's reference in f64. Scales are quarters, so that no place is rounded to the other
+    side of a tie. The reference computes others in f32: a place of at most 12 is off by 12 u, twice
+    on the way to a weight, at slopes of at most 2 (cubic) in each of three axes, and weights that do
+    not add up to 1 are divided by at least 1 / 4."""
+    mode = dice.choice(["nearest", "linear", "cubic"])
+    axes = sorted(dice.sample(range(4), dice.randint(1, 3)))
+    attributes = {"mode": mode, "axes": axes, "cubic_coeff_a": dice.choice([-0.75, -0.5])}
+    attributes["coordinate_transformation_mode"] = dice.choice([
+        "half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"])
+    if mode == "nearest":
+        attributes["nearest_mode"] = dice.choice(["round_prefer_floor", "round_prefer_ceil",
+                                                  "floor", "ceil"])
+    else:
+        attributes["antialias"] = dice.randint(0, 1)
+        attributes["exclude_outside"] = dice.randint(0, 1)
+    kind = dice.choice([np.float64, np.int8, np.int64]) if mode == "nearest" else np.float32
+    x = numbers(dice, shape(dice, 4, 9), kind)
+    none, roi = np.zeros(0, np.float32), np.array([0.25] * len(axes) + [1.0] * len(axes), np.float32)
+    sizes = s64(*(dice.randint(1, 12) for _ in axes))
+    scales = np.array([dice.randint(-(-4 // x.shape[a]), 12) / 4 for a in axes], np.float32)
+    is_cropped = attributes["coordinate_transformation_mode"] == "tf_crop_and_resize"
+    has_sizes = is_cropped or mode != "nearest" and dice.random() < 0.5
+    roi = roi if is_cropped else none
+    if has_sizes and dice.random() < 0.5:
+        attributes["keep_aspect_ratio_policy"] = dice.choice(["not_larger", "not_smaller"])
+    inputs = [x, roi, none, sizes] if has_sizes else [x, roi, scales]
+    case = Case("Resize", attributes, inputs, {1, 2, 3}, [x])
+    wide = x if mode == "nearest" else x.astype(np.float64)
+    expected = ReferenceEvaluator(model_of(case)).run(None, {"x0": wide})
+    bound = np.full(expected[0].shape, 2 * 12 * 2 * 3 * 4 * U * np.abs(x).max()) if mode != "nearest" else None
+    return case._replace(expected=expected, bound=bound)
+
+
 def clip(dice: random.Random) -> Case:
     kind = dice.choice([np.float32, np.float64, np.int8, np.uint8, np.int32, np.int64])
     x, low, high = numbers(dice, shape(dice), kind), np.array(1, kind), np.array(5, kind)
@@ -272,7 +307,7 @@ def lp_norm(dice: random.Random) -> Case:
     return Case("LpNormalization", {"axis": axis, "p": p}, [x], set(), [x / norm], bound)
 
 
-MAKERS = [arithmetic, transpose, concat, split, slice_, pad, gather, expand, tile, cast, clip,
+MAKERS = [arithmetic, transpose, concat, split, slice_, pad, gather, expand, tile, cast, resize, clip,
           sum_of_integers, reduction, softmax, layer_norm, group_norm, batch_norm, lp_norm]
 
 

@@ -186,3 +186,52 @@ void round_transpose(const row *k, rng *r)
     guarded_free(&out);
     guarded_free(&want);
 }
+
+static void random_places(rng *r, const ai_resize_args *a, int64_t *places)
+{
+    for (int64_t i = 0; i < a->taps * a->columns; i++)
+        places[i] = rng_range(r, 0, a->in_count / a->inner - 1) * a->inner;
+}
+
+void round_resize(const row *k, rng *r)
+{
+    enum { MOST = 5 };
+    int64_t places[MOST * 49];
+    const float *rows[MOST];
+    ai_resize_args a = {.rows = rows,
+                        .row_count = rng_range(r, 1, MOST),
+                        .places = places,
+                        .taps = rng_range(r, 1, MOST),
+                        .columns = PICK(r, 1, 2, 15, 16, 17, 31, 32, 33, 49),
+                        .inner = PICK(r, 1, 1, 2, 15, 16, 17, 33)};
+    a.in_count = a.inner * PICK(r, 1, 2, 15, 16, 17, 33);
+    const int64_t step = a.in_count + rng_range(r, 0, 3);
+    guarded in = guarded_new(r, (a.row_count - 1) * step + a.in_count);
+    guarded row_weights = guarded_new(r, a.row_count);
+    guarded weights = guarded_new(r, a.taps * a.columns);
+    guarded mixed = guarded_new(r, a.in_count);
+    guarded out = guarded_new(r, a.columns * a.inner), want = guarded_new(r, out.count);
+    const int kind = (int)rng_range(r, 0, FILL_COUNT - 1);
+    fill(r, &in, kind);
+    fill(r, &row_weights, FILL_UNIFORM);
+    fill(r, &weights, FILL_UNIFORM);
+    random_places(r, &a, places);
+    for (int64_t i = 0; i < a.row_count; i++)
+        rows[i] = in.data + i * step;
+    a.row_weights = row_weights.data;
+    a.weights = weights.data;
+    a.mixed = mixed.data;
+    a.out = want.data;
+    k->ref->fn(&a);
+    a.out = out.data;
+    k->kernel->fn(&a);
+    expect_same(k->kernel->name, &out, &want, "rows %lld taps %lld columns %lld inner %lld fill %d",
+                (long long)a.row_count, (long long)a.taps, (long long)a.columns,
+                (long long)a.inner, kind);
+    guarded_free(&in);
+    guarded_free(&row_weights);
+    guarded_free(&weights);
+    guarded_free(&mixed);
+    guarded_free(&out);
+    guarded_free(&want);
+}

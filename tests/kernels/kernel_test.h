@@ -91,6 +91,7 @@ void round_binary(const row *k, rng *r);
 void round_unary(const row *k, rng *r);
 void round_reduce(const row *k, rng *r);
 void round_transpose(const row *k, rng *r);
+void round_resize(const row *k, rng *r);
 
 Suite *suite_rows(void);
 Suite *suite_known(void);

@@ -47,6 +47,9 @@ static void one_round(const row *k, rng *r)
     case AI_K_TRANSPOSE16:
         round_transpose(k, r);
         return;
+    case AI_K_RESIZE:
+        round_resize(k, r);
+        return;
     }
     if (k->kernel->op >= AI_K_REDUCE)
         round_reduce(k, r);

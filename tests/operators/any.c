@@ -135,6 +135,14 @@ static void make_params(any *a, step *s, const ai_op_row *row)
     case AI_OP_CONSTANT_OF_SHAPE:
         s->params.cast = (ai_cast_params){(uint32_t)below(a, 15), (uint32_t)below(a, 5), draw(a)};
         return;
+    case AI_OP_RESIZE:
+        for (uint32_t i = 0; i < 6; i++)
+            s->params.bytes[i] = (uint8_t)below(a, one_in(a, 20) ? 256 : i == 1 ? 7 : 2 + (i < 4));
+        s->params.resize.cubic_a = -0.75f;
+        s->params.resize.axis_count = (uint8_t)(one_in(a, 3) ? below(a, 5) : 0);
+        for (int i = 0; i < AI_FILE_MAX_RANK; i++)
+            s->params.resize.axes[i] = (int8_t)(one_in(a, 8) ? small_int(a) : i);
+        return;
     case AI_OP_GROUP_NORMALIZATION:
     case AI_OP_LP_NORMALIZATION:
         s->params.axis.count = (uint32_t)(1 + below(a, 3));
@@ -290,6 +298,25 @@ static void make_list(any *a, step *s, uint32_t i)
         s->in[i].known = NULL;
 }
 
+/* Resize: roi, scales or sizes, mostly one of the last two and as many as there are axes. */
+static void make_resize_list(any *a, step *s, uint32_t i)
+{
+    float values[16];
+    uint32_t axes = s->params.resize.axis_count > 0 ? s->params.resize.axis_count : s->in[0].rank;
+    uint32_t count = (i == 1 ? 2 : 1) * (axes < 8 ? axes : 8);
+    if (i == 3) {
+        make_list(a, s, i);
+        return;
+    }
+    if (one_in(a, 20))
+        count = (uint32_t)below(a, 5);
+    for (uint32_t k = 0; k < count; k++)
+        values[k] = one_in(a, 100) ? (float)small_int(a) * 0x1p100f : (float)below(a, 9) / 4;
+    step_known_f32(s, i, count, values);
+    if (one_in(a, 20))
+        s->in[i].known = NULL;
+}
+
 static void make_step(any *a, step *s, const ai_op_row *row)
 {
     uint32_t most_in = row->max_inputs < STEP_MAX ? row->max_inputs : STEP_MAX;
@@ -307,6 +334,10 @@ static void make_step(any *a, step *s, const ai_op_row *row)
         uint8_t layout = has_blocks && (i == 0 || one_in(a, 2)) ? AI_LAYOUT_NCHW16C : 0;
         if (i >= row->min_inputs && one_in(a, 3)) {
             s->in_list[i] = NULL;
+            continue;
+        }
+        if (i > 0 && row->number == AI_OP_RESIZE) {
+            make_resize_list(a, s, i);
             continue;
         }
         if ((i > 0 || row->number == AI_OP_CONSTANT_OF_SHAPE || row->number == AI_OP_RANGE) &&

@@ -147,6 +147,37 @@ static void make_identity(pair *p)
     input(p, 0, AI_LAYOUT_NCHW16C, 4, dim);
 }
 
+/* Rows and columns by scales, or by sizes; images and channels stay. */
+static void make_resize(pair *p)
+{
+    int64_t dim[4];
+    image(p, dim);
+    begin(p, AI_OP_RESIZE, 4);
+    p->plain.params.resize = (ai_resize_params){
+        .mode = (uint8_t)from(p, 0, 2),
+        .coordinates = (uint8_t)from(p, 0, 4),
+        .nearest = (uint8_t)from(p, 0, 4),
+        .antialias = (uint8_t)from(p, 0, 1),
+        .exclude_outside = (uint8_t)from(p, 0, 1),
+        .axis_count = (uint8_t)(2 * from(p, 0, 1)),
+        .cubic_a = -0.75f,
+        .axes = {2, -1},
+    };
+    uint32_t first = p->plain.params.resize.axis_count == 0 ? 0 : 2;
+    bool has_sizes = from(p, 0, 1) == 0;
+    float scales[4] = {1, 1, (float)from(p, 1, 12) / 4, (float)from(p, 1, 12) / 4};
+    int64_t sizes[4] = {dim[0], dim[1], from(p, 1, 12), from(p, 1, 33)};
+    input(p, 0, AI_LAYOUT_NCHW16C, 4, dim);
+    for (int i = 0; i < 2; i++) {
+        step *s = i == 0 ? &p->plain : &p->blocks;
+        s->in_list[1] = s->in_list[has_sizes ? 2 : 3] = NULL;
+        if (has_sizes)
+            step_known(s, 3, 4 - first, sizes + first);
+        else
+            step_known_f32(s, 2, 4 - first, scales + first);
+    }
+}
+
 /* ---- Comparing ---- */
 
 static void run(const pair *p, step *s, uint32_t cpu)
@@ -167,8 +198,8 @@ static bool is_same(float a, float b)
 
 static void try_one(pair *p)
 {
-    static void (*const make[])(pair *) = {make_unary, make_binary, make_batch_norm,
-                                           make_lrn,   make_concat, make_identity};
+    static void (*const make[])(pair *) = {make_unary,  make_binary,   make_batch_norm, make_lrn,
+                                           make_concat, make_identity, make_resize};
     p->state = p->seed;
     make[p->seed % (sizeof(make) / sizeof(make[0]))](p);
     p->blocks.params = p->plain.params;

@@ -7,7 +7,7 @@
 #include "step.h"
 
 /* A step in words. Inputs are parted by blanks: "-" is an omitted one, "s64=1,2" a list that is
- * known, "f32[2,3]" a shape, "f32[1,16,2,2]@1" one in a layout. Outputs are layouts: "0" is a plain
+ * known, "f32=1" too, "f32[2,3]" a shape, "f32[1,16,2,2]@1" one in a layout. Outputs are layouts: "0" is a plain
  * one. */
 typedef struct refusal {
     uint32_t op;
@@ -21,6 +21,7 @@ typedef struct refusal {
 #define AXIS(...)  .params = {.axis = {__VA_ARGS__}}
 #define AXES(...)  .params = {.axes = {__VA_ARGS__}}
 #define CAST(...)  .params = {.cast = {__VA_ARGS__}}
+#define SIZED(...) .params = {.resize = {__VA_ARGS__}}
 #define LRN(size)  .params = {.lrn = {1e-4f, 0.75f, 1, size}}
 #define SHAPE      AI_E_SHAPE
 #define FORMAT     AI_E_FORMAT
@@ -183,6 +184,42 @@ static const refusal refusals[] = {
      "dimension 0 has nothing left to fill its padding from", CAST(.mode = AI_PAD_EDGE)},
     {AI_OP_PAD, "f32[2] s64=0,1", "0", NOT_KNOWN, "mode is 4, at most 3", CAST(.mode = 4)},
     {AI_OP_PAD, "f32[2] s64=0,1 s8", "0", SHAPE, "value is no single f32", CAST(.type = 0)},
+    /* resize.c, resize_axis.c */
+    {AI_OP_RESIZE, "f32[2] - - s64=3", "0", NOT_KNOWN, "mode is 3, at most 2", SIZED(.mode = 3)},
+    {AI_OP_RESIZE, "f32[2] - - s64=3", "0", NOT_KNOWN, "coordinates is 7, at most 6",
+     SIZED(.coordinates = 7)},
+    {AI_OP_RESIZE, "f16[2] - - s64=3", "0", NOT_KNOWN, "input 0 is f16, needs f32",
+     SIZED(.mode = AI_RESIZE_LINEAR)},
+    {AI_OP_RESIZE, "f32[2] - - s64=3", "1", FORMAT, "input has layout 0, output has layout 1",
+     SIZED(.mode = 0)},
+    {AI_OP_RESIZE, "f32[1,16,2,2]@1 - - s64=1,32,2,2", "1", FORMAT,
+     "blocks are resized along rows and columns alone", SIZED(.mode = 0)},
+    {AI_OP_RESIZE, "f32[2]", "0", SHAPE, "scales and sizes are missing, needs one of them",
+     SIZED(.mode = 0)},
+    {AI_OP_RESIZE, "f32[2] - f32=2 s64=3", "0", SHAPE,
+     "scales and sizes are given, needs one of them", SIZED(.mode = 0)},
+    {AI_OP_RESIZE, "f32[2,2] - - s64=3", "0", SHAPE, "sizes is no list of 2 s64 values",
+     SIZED(.mode = 0)},
+    {AI_OP_RESIZE, "f32[2] - f32[1]", "0", NOT_KNOWN,
+     "scales depends on values of a run, needs a constant", SIZED(.mode = 0)},
+    {AI_OP_RESIZE, "f32[2] - - s64=-1", "0", SHAPE, "size 0 is -1 of 2, needs at most 2^30 of some",
+     SIZED(.mode = 0)},
+    {AI_OP_RESIZE, "f32[2] - f32=-1", "0", SHAPE,
+     "scale 0 is -1 and makes -2 of 2, needs to be over 0 and to make at most 2^30",
+     SIZED(.mode = 0)},
+    {AI_OP_RESIZE, "f32[1,4] - - s64=1073741824,1", "0", SHAPE,
+     "axis of 4 becomes 4.29497e+09, at most 2^30", SIZED(.policy = AI_RESIZE_NOT_SMALLER)},
+    {AI_OP_RESIZE, "f32[2] - f32=2", "0", SHAPE, "roi is missing, tf_crop_and_resize needs it",
+     SIZED(.coordinates = AI_RESIZE_TF_CROP)},
+    {AI_OP_RESIZE, "f32[2] f32=0,2097152 f32=2", "0", SHAPE,
+     "roi 1 is 2.09715e+06, needs at most 2^20", SIZED(.coordinates = AI_RESIZE_TF_CROP)},
+    {AI_OP_RESIZE, "f32[33554432] - - s64=1", "0", NOT_KNOWN,
+     "an output is made of 6.71089e+07 inputs, at most 16777216",
+     SIZED(.mode = AI_RESIZE_LINEAR, .antialias = 1)},
+    {AI_OP_RESIZE, "f32[2] - - s64=3", "0", SHAPE, "2 axes of an input of rank 1",
+     SIZED(.axis_count = 2)},
+    {AI_OP_RESIZE, "f32[2,2] - - s64=3,3", "0", SHAPE, "axis 0 is named twice",
+     SIZED(.axis_count = 2, .axes = {0, -2})},
     /* gather.c, fill.c, cast.c */
     {AI_OP_GATHER, "f32[2] f32[1]", "0", NOT_KNOWN, "indices are f32, needs s32 or s64",
      AXIS(.axis = 0)},
@@ -316,7 +353,14 @@ static void read_input(step *s, uint32_t i, const char **at)
     }
     ai_type type = read_type(at);
     if (**at == '=') {
-        step_known(s, i, read_numbers(at, values), values);
+        float numbers[16];
+        uint32_t count = read_numbers(at, values);
+        for (uint32_t k = 0; k < count; k++)
+            numbers[k] = (float)values[k];
+        if (type == AI_F32)
+            step_known_f32(s, i, count, numbers);
+        else
+            step_known(s, i, count, values);
         return;
     }
     uint32_t rank = **at == '[' ? read_numbers(at, values) : 0;

@@ -91,6 +91,16 @@ void step_known(step *s, uint32_t i, uint32_t count, const int64_t *values)
     s->in[i].known = s->in[i].data;
 }
 
+void step_known_f32(step *s, uint32_t i, uint32_t count, const float *values)
+{
+    const int64_t dim = count;
+    step_shape(s, i, AI_F32, AI_LAYOUT_PLAIN, 1, &dim);
+    step_alloc(s, &s->in[i], i);
+    if (count > 0)
+        memcpy(s->in[i].data, values, count * sizeof(values[0]));
+    s->in[i].known = s->in[i].data;
+}
+
 ai_status step_check(step *s)
 {
     return s->step.op->check(&s->step, &s->err);

@@ -15,6 +15,7 @@ typedef union step_params {
     ai_axis_params axis;
     ai_axes_params axes;
     ai_cast_params cast;
+    ai_resize_params resize;
     ai_lrn_params lrn;
     ai_conv_params conv;
     ai_conv_transpose_params conv_transpose;
@@ -45,8 +46,9 @@ void step_shape(step *s, uint32_t i, ai_type type, uint8_t layout, uint32_t rank
                 const int64_t *dim);
 /* Memory of exactly the tensor's size, its border as noise that reads as no number of a test. */
 void step_alloc(step *s, ai_tensor *t, uint32_t place);
-/* Input i is known before the run: s64 values. */
+/* Input i is known before the run: s64 values, or f32. */
 void step_known(step *s, uint32_t i, uint32_t count, const int64_t *values);
+void step_known_f32(step *s, uint32_t i, uint32_t count, const float *values);
 
 ai_status step_check(step *s);
 /* Allocates the outputs and what the threads need; chooses kernels of these levels. */

@@ -37,6 +37,7 @@ START_TEST(test_parameters)
     ck_assert_uint_eq(sizeof(ai_lrn_params), 16);
     ck_assert_uint_eq(sizeof(ai_axes_params), 40);
     ck_assert_uint_eq(sizeof(ai_cast_params), 16);
+    ck_assert_uint_eq(sizeof(ai_resize_params), 24);
 }
 END_TEST
 
