@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "profile.h"
 
 /* Without --runs they go on until both the least number and the least time are reached, and never
  * beyond the most: short enough for a script to start processes of several engines in turn. */
@@ -16,11 +16,13 @@ static const ai_cli_option options[] = {
     {"runs", 0, AI_CLI_COUNT, false, MAX_RUNS, "N",
      "runs after those to warm up; else at least 11 and a second of them"},
     {"profile", 0, AI_CLI_FLAG, false, 0, NULL, "tells what each step of the plan took"},
+    {"plot", 0, AI_CLI_TEXT, false, 0, "FILE.svg", "draws what each step of the plan took"},
     {"json", 0, AI_CLI_FLAG, false, 0, NULL, "prints one JSON object"},
 };
 
 typedef struct bench {
     const char *path;
+    const char *name; /* the model's */
     ai_cli_model m;
     ai_session *session;
     ai_session_info info;
@@ -32,6 +34,7 @@ typedef struct bench {
     uint64_t flops;
     uint64_t ns[MAX_RUNS];
     uint32_t runs;
+    ai_cli_profile profile;
 } bench;
 
 /* ---- Inputs: SplitMix64 (Steele, Lea and Flood 2014), one draw an element ---- */
@@ -105,6 +108,7 @@ static int allocate(bench *b)
     b->buffers = calloc((size_t)info.output_count + 1, sizeof *b->buffers);
     if (!b->views || !b->buffers)
         return ai_cli_fail(b->path, "no memory for the operands");
+    b->name = info.name;
     b->in_count = info.input_count;
     b->out_count = info.output_count;
     bool is_full = true;
@@ -164,33 +168,6 @@ static double percentile_ms(const bench *b, uint32_t percent)
 
 /* ---- Results ---- */
 
-static void print_profile(const bench *b)
-{
-    uint64_t total = 0;
-    uint64_t most = 1;
-    char bar[64];
-    for (uint32_t i = 0; i < b->info.step_count; i++) {
-        ai_step_info step = AI_STEP_INFO_INIT;
-        ai_session_step(b->session, i, &step);
-        total += step.ns;
-        most = step.ns > most ? step.ns : most;
-    }
-    printf("\n%5s %-18s %-28s %9s %6s %8s  %-20s %s\n", "step", "operator", "kernel", "ms", "%",
-           "GFLOP/s", "", "name");
-    for (uint32_t i = 0; i < b->info.step_count; i++) {
-        ai_step_info step = AI_STEP_INFO_INIT;
-        ai_session_step(b->session, i, &step);
-        double ms = step.calls ? (double)step.ns / step.calls / 1e6 : 0;
-        printf("%5u %-18s %-28s %9.4f %6.2f %8.2f  %-20s ", i, step.op,
-               step.kernel ? step.kernel : "-", ms,
-               total ? 100.0 * (double)step.ns / (double)total : 0,
-               ms > 0 ? (double)step.flops / ms / 1e6 : 0,
-               ai_cli_bar_text(bar, (double)step.ns / (double)most, 20));
-        ai_cli_print(stdout, step.name ? step.name : "");
-        putchar('\n');
-    }
-}
-
 static void print_text(const bench *b)
 {
     char text[32];
@@ -207,30 +184,12 @@ static void print_text(const bench *b)
     printf("memory      %s at its peak\n", ai_cli_bytes(text, ai_cli_peak_rss()));
 }
 
-static void print_json_profile(const bench *b)
-{
-    printf(",\"steps\":[");
-    for (uint32_t i = 0; i < b->info.step_count; i++) {
-        ai_step_info step = AI_STEP_INFO_INIT;
-        ai_session_step(b->session, i, &step);
-        printf("%s{\"name\":", i ? "," : "");
-        ai_cli_json(stdout, step.name ? step.name : "");
-        printf(",\"op\":\"%s\",\"kernel\":\"%s\",\"ms\":%.6f,\"flops\":%llu,\"bytes\":%llu}",
-               step.op, step.kernel ? step.kernel : "",
-               step.calls ? (double)step.ns / step.calls / 1e6 : 0, (unsigned long long)step.flops,
-               (unsigned long long)step.bytes);
-    }
-    putchar(']');
-}
-
 static void print_json(const bench *b, bool with_profile)
 {
     char levels[128];
     double median = percentile_ms(b, 50);
-    ai_model_info info = AI_MODEL_INFO_INIT;
-    ai_model_describe(b->m.model, &info);
     printf("{\"model\":");
-    ai_cli_json(stdout, info.name);
+    ai_cli_json(stdout, b->name);
     printf(",\"threads\":%u,\"cpu\":\"%s\",\"runs\":%u", b->info.threads,
            ai_cli_levels(levels, b->info.cpu), b->runs);
     printf(",\"min_ms\":%.4f,\"median_ms\":%.4f,\"p99_ms\":%.4f", percentile_ms(b, 0), median,
@@ -239,7 +198,7 @@ static void print_json(const bench *b, bool with_profile)
            (double)b->open_ns / 1e6, (unsigned long long)ai_cli_peak_rss(),
            (unsigned long long)b->flops, median > 0 ? (double)b->flops / median / 1e6 : 0);
     if (with_profile)
-        print_json_profile(b);
+        ai_cli_profile_json(&b->profile);
     puts("}");
 }
 
@@ -251,6 +210,7 @@ static void release(bench *b)
         free(b->buffers[i].data);
     free(b->views);
     free(b->buffers);
+    ai_cli_profile_free(&b->profile);
     ai_session_close(b->session);
     ai_cli_close(&b->m);
     free(b);
@@ -266,16 +226,48 @@ static int profile(bench *b)
     b->m.options.flags = AI_PROFILE;
     if (ai_session_open(&b->session, b->m.model, &b->m.options, &err) != AI_OK)
         return ai_cli_failed(b->path, &err);
+    if (!ai_cli_profile_open(&b->profile, b->session))
+        return ai_cli_fail(b->path, "no memory for the profile");
+    b->profile.model = b->name;
     int status = AI_CLI_OK;
-    for (uint32_t i = 0; status == AI_CLI_OK && i < b->runs; i++)
+    for (uint32_t i = 0; status == AI_CLI_OK && i < b->runs; i++) {
         status = run_once(b, &ns);
+        ai_cli_profile_add(&b->profile, b->session);
+    }
+    uint32_t allowed = b->m.options.cpu ? b->m.options.cpu : ai_cpu();
+    b->profile.peak = ai_cli_machine_peak(allowed, b->info.threads);
+    ai_cli_profile_close(&b->profile);
     return status;
+}
+
+static int print_all(const bench *b, const ai_cli_args *args)
+{
+    ai_error err;
+    const char *plot = ai_cli_text(args, "plot");
+    bool with_profile = ai_cli_flag(args, "profile");
+    if (ai_cli_flag(args, "json"))
+        print_json(b, with_profile);
+    else
+        print_text(b);
+    if (with_profile && !ai_cli_flag(args, "json"))
+        ai_cli_profile_print(&b->profile);
+    if (plot && ai_cli_profile_plot(&b->profile, plot, &err) != AI_OK)
+        return ai_cli_failed(plot, &err);
+    return AI_CLI_OK;
+}
+
+static bool is_svg(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 4 && strcmp(path + length - 4, ".svg") == 0;
 }
 
 static int run(const ai_cli_args *args)
 {
-    bool is_json = ai_cli_flag(args, "json");
-    bool with_profile = ai_cli_flag(args, "profile");
+    const char *plot = ai_cli_text(args, "plot");
+    if (plot && !is_svg(plot))
+        return ai_cli_misused(args->command, "--plot is '%s', needed is a name that ends in .svg",
+                              plot);
     bench *b = calloc(1, sizeof *b);
     if (!b)
         return ai_cli_fail(args->operands[0], "no memory");
@@ -285,17 +277,12 @@ static int run(const ai_cli_args *args)
         status = allocate(b);
     if (status == AI_CLI_OK)
         status = run_all(b, ai_cli_count(args, "runs", 0));
-    if (status == AI_CLI_OK) {
+    if (status == AI_CLI_OK)
         qsort(b->ns, b->runs, sizeof b->ns[0], by_value);
-        if (!is_json)
-            print_text(b);
-        if (with_profile)
-            status = profile(b);
-    }
-    if (status == AI_CLI_OK && is_json)
-        print_json(b, with_profile);
-    else if (status == AI_CLI_OK && with_profile)
-        print_profile(b);
+    if (status == AI_CLI_OK && (plot || ai_cli_flag(args, "profile")))
+        status = profile(b);
+    if (status == AI_CLI_OK)
+        status = print_all(b, args);
     release(b);
     return status;
 }

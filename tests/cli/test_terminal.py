@@ -3,21 +3,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import struct
+import termios
 
 import pytest
 from PIL import Image
 
 
-def on_terminal(*arguments: object) -> tuple[int, str]:
+def on_terminal(*arguments: object, columns: int = 0, **env: str) -> tuple[int, str]:
     """Exit status and all that a terminal gets to see."""
     try:
         pid, terminal = pty.fork()
     except OSError as error:  # a root without /dev/pts
         pytest.skip(f"no terminal can be made: {error}")
     if pid == 0:
-        os.execv(os.environ["AI_BIN"], [os.environ["AI_BIN"], *map(str, arguments)])
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+        os.execve(os.environ["AI_BIN"], [os.environ["AI_BIN"], *map(str, arguments)],
+                  {**os.environ, **env})
     seen = b""
     try:
         while part := os.read(terminal, 1 << 16):

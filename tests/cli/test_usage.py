@@ -33,7 +33,7 @@ OPTIONS = {
     "verify": [],
     "run": ["--input", "--output-dir", "--shape", "--threads"],
     "classify": ["--model", "--top", "--json"],
-    "bench": ["--threads", "--shape", "--runs", "--profile", "--json"],
+    "bench": ["--threads", "--shape", "--runs", "--profile", "--plot", "--json"],
 }
 
 
