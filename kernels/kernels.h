@@ -129,7 +129,7 @@ typedef struct ai_winograd_output_args {
 } ai_winograd_output_args;
 
 /* out[m][n] = bias[n] + sum over k in ascending order of a[m][k] * b[k][n], n in
- * [panel_begin * 16, min(panel_end * 16, n)). */
+ * [panel_begin * 16, min(panel_end * 16, n)). out may be bias, with the same rows. */
 typedef struct ai_gemm_args {
     const float *a;
     int64_t      a_row; /* elements from a row of a to the next */
@@ -186,6 +186,7 @@ enum {
     AI_UNARY_SQRT, AI_UNARY_RECIPROCAL, AI_UNARY_NEG, AI_UNARY_ABS, AI_UNARY_FLOOR, AI_UNARY_CEIL,
     AI_UNARY_ROUND, /* half to even */
     AI_UNARY_AFFINE, /* alpha * x + beta as one fma */
+    AI_UNARY_FLUSH,  /* 0 where |x| < alpha */
     AI_UNARY_COUNT
 };
 

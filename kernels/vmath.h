@@ -399,6 +399,11 @@ F(affine)
 {
     return v_fma(alpha, x, beta);
 }
+F(flush)
+{
+    (void)beta;
+    return v_select(v_lt(v_abs(x), alpha), ZERO, x);
+}
 
 /* ---- Functions of two numbers ---- */
 

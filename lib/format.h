@@ -83,7 +83,8 @@ enum {
     AI_LAYOUT_STEM16 = 3,
     /* Weights of depthwise Conv on NCHW16C, dim [C][1][KH][KW]: [C/16][KH][KW][16]. */
     AI_LAYOUT_DEPTHWISE16 = 4,
-    /* Right operand of MatMul and Gemm, dim [K][N]: [N/16][K][16], n padded with zeros. */
+    /* Right operand of MatMul and Gemm, dim [K][N]: [N/16][K][16], n padded with zeros. Weights of
+     * recurrent layers, dim [D][K][N]: as many of these, one after the other. */
     AI_LAYOUT_PANEL16 = 5,
     /* Weights of Conv from and to NCHW16C with a 3x3 kernel, stride and dilation 1 and one group,
      * dim [OC][IC][3][3], transformed for Winograd's algorithm with tiles of 4x4 and 2x2 outputs
@@ -234,6 +235,45 @@ typedef struct ai_axes_params { /* Transpose (perm), MeanVarianceNormalization (
 } ai_axes_params; /* 40 bytes */
 
 enum { AI_PAD_CONSTANT = 0, AI_PAD_REFLECT = 1, AI_PAD_EDGE = 2, AI_PAD_WRAP = 3 };
+
+enum { AI_FORWARD = 0, AI_REVERSE = 1, AI_BIDIRECTIONAL = 2 };
+
+enum {
+    AI_FUNCTION_AFFINE = 0, /* alpha * x + beta */
+    AI_FUNCTION_RELU = 1,
+    AI_FUNCTION_LEAKY_RELU = 2,
+    AI_FUNCTION_THRESHOLDED_RELU = 3,
+    AI_FUNCTION_TANH = 4,
+    AI_FUNCTION_SCALED_TANH = 5, /* alpha * tanh(beta * x) */
+    AI_FUNCTION_SIGMOID = 6,
+    AI_FUNCTION_HARD_SIGMOID = 7,
+    AI_FUNCTION_ELU = 8,
+    AI_FUNCTION_SOFTSIGN = 9,
+    AI_FUNCTION_SOFTPLUS = 10,
+    AI_FUNCTION_COUNT
+};
+
+enum {
+    AI_LINEAR_BEFORE_RESET = 1, /* GRU */
+    AI_INPUT_FORGET = 2,        /* LSTM */
+    AI_BATCH_FIRST = 4          /* ONNX's layout 1 */
+};
+
+typedef struct ai_recurrent_activation {
+    uint32_t function;
+    float    alpha;
+    float    beta;
+} ai_recurrent_activation;
+
+/* RNN, GRU, LSTM: X, W, R, B, sequence_lens, initial_h, then of LSTM initial_c and P; Y, Y_h, Y_c.
+ * W and R are [directions][inputs or hidden size][gates * hidden size], the rest as in ONNX. */
+typedef struct ai_recurrent_params {
+    uint32_t                direction;
+    uint32_t                hidden_size;
+    uint32_t                flags;
+    float                   clip; /* of the sums of gates; inf: none */
+    ai_recurrent_activation activation[6]; /* three a direction: f, g, h */
+} ai_recurrent_params; /* 88 bytes */
 
 typedef struct ai_cast_params { /* Cast, ConstantOfShape (type and bits of the value), Pad (mode) */
     uint32_t type;

@@ -100,7 +100,8 @@ bool ai_layout_bytes(uint32_t layout, ai_type type, uint32_t rank, const int64_t
         return rank == 4 && dim[1] == 1 &&
                product_of(bytes, size, round16(dim[0]), dim[2], dim[3], 1);
     case AI_LAYOUT_PANEL16:
-        return rank == 2 && product_of(bytes, size, dim[0], round16(dim[1]), 1, 1);
+        return (rank == 2 && product_of(bytes, size, dim[0], round16(dim[1]), 1, 1)) ||
+               (rank == 3 && product_of(bytes, size, dim[0], dim[1], round16(dim[2]), 1));
     case AI_LAYOUT_WINOGRAD4:
     case AI_LAYOUT_WINOGRAD2:
         return rank == 4 && dim[2] == 3 && dim[3] == 3 &&

@@ -90,7 +90,7 @@ static ai_status check_batch_normalization(ai_step *s, ai_error *err)
         s->work = ai_units(s->local[CHANNELS]);
     else if (ai_tensor_count(in) > 0)
         s->work =
-            in->layout == AI_LAYOUT_NCHW16C ? ai_blocks(in) : s->local[IMAGES] * s->local[CHANNELS];
+            in->layout == AI_LAYOUT_NCHW16C ? ai_image_blocks(in) : s->local[IMAGES] * s->local[CHANNELS];
     s->alias = in->layout == AI_LAYOUT_PLAIN ? AI_ALIAS_INPLACE : AI_ALIAS_NONE;
     s->alias_input = 0;
     return AI_OK;

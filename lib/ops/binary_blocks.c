@@ -34,7 +34,7 @@ ai_status ai_binary_blocks_check(ai_step *s, ai_error *err)
         if (!is_direct(t, out))
             s->scratch += out->dim[3] * 16 * (int64_t)sizeof(float);
     }
-    s->work = ai_units(ai_tensor_count(out) == 0 ? 0 : ai_blocks(out));
+    s->work = ai_units(ai_tensor_count(out) == 0 ? 0 : ai_image_blocks(out));
     return AI_OK;
 }
 

@@ -75,7 +75,7 @@ static ai_status check_concat(ai_step *s, ai_error *err)
         return status;
     set_axis(s, axis, out);
     if (out->layout == AI_LAYOUT_NCHW16C)
-        s->work = ai_units(ai_span(dim, 0, 4) == 0 ? 0 : ai_blocks(out) * dim[2]);
+        s->work = ai_units(ai_span(dim, 0, 4) == 0 ? 0 : ai_image_blocks(out) * dim[2]);
     else
         s->work = ai_span(dim, 0, first->rank) == 0 ? 1 : s->local[OUTER] * s->in_count;
     return AI_OK;

@@ -172,7 +172,7 @@ bool ai_is_empty(const ai_step *s, uint32_t output)
     return output >= s->out_count || s->out[output] == NULL || ai_tensor_count(s->out[output]) == 0;
 }
 
-int64_t ai_blocks(const ai_tensor *t)
+int64_t ai_image_blocks(const ai_tensor *t)
 {
     return t->dim[0] * ((t->dim[1] + 15) / 16);
 }

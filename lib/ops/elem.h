@@ -95,7 +95,7 @@ ai_status ai_axes_mask(const ai_step *s, uint32_t rank, uint32_t count, const in
 
 /* ---- Images in blocks of 16 channels ---- */
 
-int64_t ai_blocks(const ai_tensor *t); /* images times blocks of 16 channels */
+int64_t ai_image_blocks(const ai_tensor *t); /* images times blocks of 16 channels */
 /* Every row of the tensor follows the one before it: a plane is one span. */
 bool ai_plane_is_dense(const ai_tensor *t);
 

@@ -35,7 +35,7 @@ static ai_status check_lrn(ai_step *s, ai_error *err)
     s->work = 1;
     if (in->layout == AI_LAYOUT_NCHW16C) {
         s->scratch = in->dim[3] * 16 * (int64_t)sizeof(float);
-        s->work = ai_tensor_count(in) > 0 ? ai_blocks(in) : 1;
+        s->work = ai_tensor_count(in) > 0 ? ai_image_blocks(in) : 1;
     } else {
         s->scratch = 2 * CHUNK * (int64_t)sizeof(float);
         s->work = ai_tensor_count(in) > 0 ? in->dim[0] * in->dim[1] : 1;

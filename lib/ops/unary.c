@@ -134,7 +134,7 @@ static ai_status check_elementwise(ai_step *s, ai_error *err)
     ai_status status = ai_same_output(s, 0, 0, err);
     if (status != AI_OK)
         return status;
-    s->work = in->layout == AI_LAYOUT_NCHW16C ? ai_blocks(in) : ai_tensor_count(in);
+    s->work = in->layout == AI_LAYOUT_NCHW16C ? ai_image_blocks(in) : ai_tensor_count(in);
     s->work = ai_units(s->work);
     s->alias = AI_ALIAS_INPLACE;
     s->alias_input = 0;

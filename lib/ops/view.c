@@ -20,7 +20,7 @@ static ai_status set_view(ai_step *s, uint32_t rank, const int64_t *dim, ai_erro
 
 static void copy_blocks(const ai_tensor *in, const ai_tensor *out)
 {
-    int64_t blocks = ai_blocks(out);
+    int64_t blocks = ai_image_blocks(out);
     size_t row_bytes = (size_t)out->dim[3] * 16 * sizeof(float);
 
     for (int64_t b = 0; b < blocks; b++) {

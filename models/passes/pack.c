@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Puts the constant weights of Conv, ConvTranspose, Gemm and MatMul into the layout that the
+ * Puts the constant weights of Conv, Gemm, MatMul and recurrent layers into the layout that the
  * kernels read (format.h draws them). Nothing is computed: only the order changes. */
 #include "pass.h"
 
@@ -115,15 +116,24 @@ static void pack_lanes(const ai_value *w, const float *from, float *to)
     }
 }
 
-/* [N/16][K][16] */
+/* [N/16][K][16], for each direction of a recurrent layer */
 static void pack_panels(const ai_value *w, const float *from, float *to)
 {
-    int64_t k = w->dim[0];
-    int64_t n = w->dim[1];
-    for (int64_t i = 0; i < k; i++) {
-        for (int64_t j = 0; j < n; j++)
-            to[(j / LANES * k + i) * LANES + j % LANES] = from[i * n + j];
+    int64_t k = w->dim[w->rank - 2];
+    int64_t n = w->dim[w->rank - 1];
+    for (int64_t d = 0; d < (w->rank == 3 ? w->dim[0] : 1); d++) {
+        for (int64_t i = 0; i < k; i++) {
+            for (int64_t j = 0; j < n; j++)
+                to[(j / LANES * k + i) * LANES + j % LANES] = from[i * n + j];
+        }
+        from += k * n;
+        to += k * whole(n);
     }
+}
+
+static bool is_recurrent(uint16_t op)
+{
+    return op == AI_OP_RNN || op == AI_OP_GRU || op == AI_OP_LSTM;
 }
 
 /* The layout that a node's weight is to have; AI_LAYOUT_PLAIN: it stays. */
@@ -137,6 +147,8 @@ static uint8_t layout_for(const ai_graph *graph, const ai_graph_node *node, cons
             return AI_LAYOUT_STEM16;
         return w->dim[1] == 1 && w->dim[0] == x->dim[1] ? AI_LAYOUT_DEPTHWISE16 : AI_LAYOUT_CONV16;
     }
+    if (is_recurrent(node->op))
+        return w->rank == 3 && ai_pass_elements(w) > 0 ? AI_LAYOUT_PANEL16 : AI_LAYOUT_PLAIN;
     if (node->op == AI_OP_CONV_TRANSPOSE)
         return graph->values[node->outputs[0]].layout == AI_LAYOUT_NCHW16C ? AI_LAYOUT_TRANSPOSED16
                                                                            : AI_LAYOUT_PLAIN;
@@ -150,7 +162,7 @@ static uint8_t layout_for(const ai_graph *graph, const ai_graph_node *node, cons
 static int64_t packed_elements(const ai_value *w, uint8_t layout)
 {
     if (layout == AI_LAYOUT_PANEL16)
-        return w->dim[0] * whole(w->dim[1]);
+        return (w->rank == 3 ? w->dim[0] : 1) * w->dim[w->rank - 2] * whole(w->dim[w->rank - 1]);
     if (layout == AI_LAYOUT_TRANSPOSED16)
         return w->dim[0] * whole(w->dim[1]) * w->dim[2] * w->dim[3];
     return whole(w->dim[0]) * w->dim[1] * w->dim[2] * w->dim[3];
@@ -180,6 +192,20 @@ static int32_t pack(ai_graph *graph, const ai_graph_node *node, const ai_value *
     return packed;
 }
 
+/* Input `i` in the layout of its operator. `packed`: of each value, what was packed from it. */
+static void pack_input(ai_graph *graph, ai_graph_node *node, uint32_t i, int32_t *packed)
+{
+    const ai_value *w = ai_pass_constant(graph, node, i, AI_F32);
+    uint8_t layout = w == NULL ? AI_LAYOUT_PLAIN : layout_for(graph, node, w);
+    if (layout == AI_LAYOUT_PLAIN)
+        return;
+    int32_t *same = &packed[node->inputs[i]];
+    /* the order of TRANSPOSED16 is that of one window */
+    if (*same < 0 || graph->values[*same].layout != layout || layout == AI_LAYOUT_TRANSPOSED16)
+        *same = pack(graph, node, w, layout);
+    node->inputs[i] = *same;
+}
+
 ai_status ai_pass_pack(ai_graph *graph, ai_error *err)
 {
     ai_status status = ai_pass_need_shapes(graph, err);
@@ -193,15 +219,9 @@ ai_status ai_pass_pack(ai_graph *graph, ai_error *err)
     memset(packed, 0xff, (known + (size_t)1) * sizeof *packed);
     for (uint32_t i = 0; i < graph->node_count && status == AI_OK; i++) {
         ai_graph_node *node = &graph->nodes[i];
-        const ai_value *w = node->is_dead ? NULL : ai_pass_constant(graph, node, 1, AI_F32);
-        uint8_t layout = w == NULL ? AI_LAYOUT_PLAIN : layout_for(graph, node, w);
-        if (layout == AI_LAYOUT_PLAIN)
-            continue;
-        int32_t *same = &packed[node->inputs[1]];
-        /* the order of TRANSPOSED16 is that of one window */
-        if (*same < 0 || graph->values[*same].layout != layout || layout == AI_LAYOUT_TRANSPOSED16)
-            *same = pack(graph, node, w, layout);
-        node->inputs[1] = *same;
+        uint32_t weights = is_recurrent(node->op) ? 2 : 1;
+        for (uint32_t k = 1; k <= weights && !node->is_dead; k++)
+            pack_input(graph, node, k, packed);
         status = ai_graph_status(graph, err);
     }
     return status;

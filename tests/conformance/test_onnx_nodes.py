@@ -20,6 +20,7 @@ GROUPS = {
     "activations": (70, """
         Relu LeakyRelu PRelu Elu Selu Celu Gelu Sigmoid HardSigmoid HardSwish Swish Mish Tanh
         Softplus Softsign Softmax LogSoftmax Hardmax ThresholdedRelu Shrink Clip Erf""".split()),
+    "recurrent": (12, "RNN GRU LSTM".split()),
     "others": (193, """
         Identity Reshape Flatten Squeeze Unsqueeze Shape Size Transpose Concat Split Slice Pad
         Gather Constant ConstantOfShape Range Expand Tile Add Sub Mul Div Pow Max Min Sum Mean Exp

@@ -82,6 +82,17 @@ static void make_activation(any *a, ai_activation *p)
     p->hi = 6;
 }
 
+static void make_recurrent(any *a, ai_recurrent_params *p)
+{
+    p->direction = (uint32_t)below(a, one_in(a, 20) ? 4 : 3);
+    p->hidden_size = (uint32_t)(one_in(a, 20) ? draw(a) : 1 + (uint64_t)below(a, 20));
+    p->flags = (uint32_t)below(a, one_in(a, 20) ? 16 : 8);
+    p->clip = one_in(a, 3) ? 0.5f : INFINITY;
+    for (int i = 0; i < 6; i++)
+        p->activation[i] = (ai_recurrent_activation){
+            (uint32_t)below(a, one_in(a, 50) ? 20 : AI_FUNCTION_COUNT), 0.5f, 0.25f};
+}
+
 static void make_params(any *a, step *s, const ai_op_row *row)
 {
     switch (row->number) {
@@ -116,6 +127,11 @@ static void make_params(any *a, step *s, const ai_op_row *row)
         s->params.gemm.trans_a = (uint32_t)below(a, 2);
         s->params.gemm.trans_b = (uint32_t)below(a, 2);
         make_activation(a, &s->params.gemm.activation);
+        return;
+    case AI_OP_RNN:
+    case AI_OP_GRU:
+    case AI_OP_LSTM:
+        make_recurrent(a, &s->params.recurrent);
         return;
     case AI_OP_LRN:
         s->params.lrn = (ai_lrn_params){1e-4f, 0.75f, 1, (uint32_t)size(a)};
@@ -195,6 +211,30 @@ static uint32_t related_shape(any *a, const step *s, int64_t *dim)
     }
 }
 
+/* Shapes of the operands of a recurrent layer after X. */
+static bool recurrent_shape(const step *s, uint32_t i, uint32_t *rank, int64_t *dim)
+{
+    const ai_recurrent_params *p = &s->params.recurrent;
+    const ai_tensor *x = &s->in[0];
+    bool is_batch_first = (p->flags & AI_BATCH_FIRST) != 0;
+    int64_t sides = p->direction == AI_BIDIRECTIONAL ? 2 : 1;
+    int64_t gates = s->file.op == AI_OP_LSTM ? 4 : s->file.op == AI_OP_GRU ? 3 : 1;
+    int64_t size = p->hidden_size;
+    int64_t batch = x->dim[!is_batch_first];
+    if (size > 64)
+        return false;
+    *rank = i == 4 ? 1 : i == 3 || i == 7 ? 2 : 3;
+    dim[0] = i == 4 || (i > 4 && i < 7 && is_batch_first) ? batch : sides;
+    dim[1] = i == 1           ? x->dim[2]
+             : i == 2         ? size
+             : i == 3         ? 2 * gates * size
+             : i == 7         ? 3 * size
+             : is_batch_first ? sides
+                              : batch;
+    dim[2] = i < 3 ? gates * size : size;
+    return true;
+}
+
 /* Shapes of the operands that convolutions, products and normalisations need; false: no such
  * operator, or none this time. */
 static bool fitting_shape(any *a, step *s, uint32_t i, uint32_t *rank, int64_t *dim)
@@ -241,9 +281,18 @@ static bool fitting_shape(any *a, step *s, uint32_t i, uint32_t *rank, int64_t *
             dim[0] = size(a);
         }
         return true;
+    case AI_OP_RNN:
+    case AI_OP_GRU:
+    case AI_OP_LSTM:
+        return recurrent_shape(s, i, rank, dim);
     default:
         return false;
     }
+}
+
+static bool is_recurrent(uint32_t op)
+{
+    return op == AI_OP_RNN || op == AI_OP_GRU || op == AI_OP_LSTM;
 }
 
 /* Its input has this many dimensions, or any number: 0. */
@@ -251,6 +300,8 @@ static uint32_t fitting_rank(const step *s)
 {
     if (s->file.op == AI_OP_GEMM)
         return 2;
+    if (is_recurrent(s->file.op))
+        return 3;
     if (s->file.op == AI_OP_CONV || s->file.op == AI_OP_CONV_TRANSPOSE)
         return 2 + s->params.conv.window.spatial % 4;
     return 0;
@@ -325,7 +376,8 @@ static void make_step(any *a, step *s, const ai_op_row *row)
     uint32_t out_count = row->min_outputs + (uint32_t)below(a, most_out - row->min_outputs + 1);
     bool has_blocks = one_in(a, 3);
     int64_t dim[AI_MAX_RANK];
-    ai_type type = row->number <= AI_OP_MEAN_VARIANCE_NORMALIZATION ? AI_F32 : make_type(a);
+    bool is_f32 = row->number <= AI_OP_MEAN_VARIANCE_NORMALIZATION || is_recurrent(row->number);
+    ai_type type = is_f32 ? AI_F32 : make_type(a);
 
     step_init(s, row->number, in_count, out_count);
     make_params(a, s, row);
@@ -351,7 +403,10 @@ static void make_step(any *a, step *s, const ai_op_row *row)
         if (i == 0 && fitting_rank(s) != 0 && !has_blocks)
             rank = fitting_rank(s);
         if (i > 0 && fitting_shape(a, s, i, &rank, dim))
-            layout = i == 1 && row->number <= AI_OP_MATMUL ? weight_layout(a, s) : 0;
+            layout = (i == 1 && row->number <= AI_OP_MATMUL) ||
+                             (i > 0 && i < 3 && is_recurrent(row->number))
+                         ? weight_layout(a, s)
+                         : 0;
         else if (i > 0 && !one_in(a, 10))
             rank = related_shape(a, s, dim);
         if (rank != 4 && layout == AI_LAYOUT_NCHW16C)
@@ -359,9 +414,10 @@ static void make_step(any *a, step *s, const ai_op_row *row)
         if (one_in(a, 40))
             layout = (uint8_t)below(a, AI_LAYOUT_COUNT);
         step_shape(s, i,
-                   layout != 0     ? AI_F32
-                   : one_in(a, 20) ? make_type(a)
-                                   : type,
+                   layout != 0                           ? AI_F32
+                   : one_in(a, 20)                       ? make_type(a)
+                   : is_recurrent(row->number) && i == 4 ? AI_S32
+                                                         : type,
                    layout, rank, dim);
         for (int k = 0; k < 4 && layout == AI_LAYOUT_NCHW16C && one_in(a, 3); k++)
             s->in[i].border[k] = (uint32_t)below(a, 3);

@@ -7,7 +7,7 @@
 
 #include "core.h"
 
-enum { STEP_MAX = 6 }; /* operands of a kind */
+enum { STEP_MAX = 8 }; /* operands of a kind */
 
 typedef union step_params {
     ai_none_params none;
@@ -21,6 +21,7 @@ typedef union step_params {
     ai_conv_transpose_params conv_transpose;
     ai_pool_params pool;
     ai_gemm_params gemm;
+    ai_recurrent_params recurrent;
     uint8_t bytes[128];
 } step_params;
 

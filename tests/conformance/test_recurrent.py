@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RNN, GRU and LSTM: random forms against an evaluation in f64 with its bound and against ONNX
+Runtime, small integers exactly, and the same bits at every level, thread count and cut.
+
+AI_SEED starts elsewhere, AI_CASES asks for more."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import helper, numpy_helper
+from recurrent import DEFAULTS, FUNCTIONS, GATES, evaluate
+
+import libai
+
+SEED = int(os.environ.get("AI_SEED", "1"))
+CASES = int(os.environ.get("AI_CASES", "40"))
+NAMES = ["X", "W", "R", "B", "lengths", "initial_h", "initial_c", "P"]
+
+
+def any_attributes(dice: random.Random, op: str) -> dict:
+    attributes = {"direction": dice.choice(["forward", "reverse", "bidirectional"])}
+    sides = 2 if attributes["direction"] == "bidirectional" else 1
+    if dice.random() < 0.5:
+        names = [dice.choice(sorted(FUNCTIONS)) for _ in range(sides * len(DEFAULTS[op]))]
+        attributes["activations"] = names
+        taken = [FUNCTIONS[name][2] for name in names]
+        for least, name in ((1, "activation_alpha"), (2, "activation_beta")):
+            count = sum(n >= least for n in taken)
+            if count and (dice.random() < 0.5 or "ScaledTanh" in names):
+                attributes[name] = [round(dice.uniform(0.1, 1.2), 2) for _ in range(count)]
+    if dice.random() < 0.3:
+        attributes["clip"] = round(dice.uniform(0.2, 2), 2)
+    if dice.random() < 0.4:
+        attributes["layout"] = 1
+    if op == "GRU":
+        attributes["linear_before_reset"] = dice.randint(0, 1)
+    if op == "LSTM" and dice.random() < 0.3:
+        attributes["input_forget"] = 1
+    return attributes
+
+
+def any_inputs(dice: random.Random, op: str, attributes: dict, time, batch, size, width) -> list:
+    draw = np.random.default_rng(dice.getrandbits(32))
+    sides = 2 if attributes["direction"] == "bidirectional" else 1
+    gates = GATES[op] * size
+
+    def numbers(*dim):
+        return draw.uniform(-0.5, 0.5, dim).astype(np.float32)
+
+    def maybe(value):
+        return value if dice.random() < 0.5 else None
+
+    state = (batch, sides, size) if attributes.get("layout") else (sides, batch, size)
+    x = numbers(batch, time, width) if attributes.get("layout") else numbers(time, batch, width)
+    inputs = [x, numbers(sides, gates, width), numbers(sides, gates, size),
+              maybe(numbers(sides, 2 * gates)),
+              maybe(draw.integers(0, time + 1, batch).astype(np.int32)), maybe(numbers(*state))]
+    if op == "LSTM":
+        inputs += [maybe(numbers(*state)), maybe(numbers(sides, 3 * size))]
+    return inputs
+
+
+def make_model(op, attributes, inputs, constant: bool) -> onnx.ModelProto:
+    size = inputs[2].shape[2]
+    outputs = ["Y", "Y_h", "Y_c"][:3 if op == "LSTM" else 2]
+    node = helper.make_node(op, [name if value is not None else "" for name, value in
+                                 zip(NAMES, inputs)], outputs, "rnn", hidden_size=size, **attributes)
+    held = {"W", "R", "B", "P"} if constant else set()
+    given = [(n, v) for n, v in zip(NAMES, inputs) if v is not None]
+    graph = helper.make_graph(
+        [node], "g",
+        [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+         for n, v in given if n not in held],
+        [helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in outputs],
+        [numpy_helper.from_array(v, n) for n, v in given if n in held])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+
+
+def feed_of(model, inputs) -> dict:
+    wanted = {item.name for item in model.graph.input}
+    return {n: v for n, v in zip(NAMES, inputs) if n in wanted}
+
+
+def at_every_level(path, feed) -> list[np.ndarray]:
+    """The outputs, after they were seen to be the same everywhere."""
+    found = None
+    for level in libai.cpu_levels():
+        for threads in (1, 3):
+            with libai.Model(path, threads=threads, cpu=level) as network:
+                got = list(network(feed).values())
+            found = found or got
+            assert all(a.tobytes() == b.tobytes() for a, b in zip(found, got)), (level, threads)
+    return found
+
+
+def run_onnxruntime(model, feed) -> list[np.ndarray]:
+    session = onnxruntime.InferenceSession(model.SerializeToString(),
+                                           providers=["CPUExecutionProvider"])
+    return session.run(None, feed)
+
+
+def runtime_takes(attributes, inputs) -> bool:
+    """It refuses layout 1, has other defaults for functions with numbers, and does not define Y_h
+    of a sequence of length 0."""
+    return not (attributes.get("layout") or
+                any(FUNCTIONS[name][2] for name in attributes.get("activations", []))
+                or (inputs[4] is not None and (inputs[4] == 0).any()))
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + CASES))
+@pytest.mark.parametrize("op", GATES)
+def test_random(op, seed, tmp_path):
+    dice = random.Random(f"{op} {seed}")
+    attributes = any_attributes(dice, op)
+    shape = [dice.randint(1, 5), dice.choice([1, 1, 2, 3, 35]), dice.randint(1, 37),
+             dice.randint(1, 20)]
+    inputs = any_inputs(dice, op, attributes, *shape)
+    model = make_model(op, attributes, inputs, dice.random() < 0.7)
+    onnx.save(model, tmp_path / "m.onnx")
+    libai.convert(tmp_path / "m.onnx", tmp_path / "m.lai")
+    feed = feed_of(model, inputs)
+    found = at_every_level(tmp_path / "m.lai", feed)
+    for got, (value, error) in zip(found, evaluate(op, attributes, inputs)):
+        assert got.shape == value.shape
+        off = np.abs(got - value) - error
+        assert off.max() <= 0, f"AI_SEED={seed}: {attributes} {shape}: {off.max()} over the bound"
+    if runtime_takes(attributes, inputs):
+        for got, other, (value, error) in zip(found, run_onnxruntime(model, feed),
+                                              evaluate(op, attributes, inputs)):
+            assert (np.abs(got - other) <= 2 * error + 1e-6).all(), f"AI_SEED={seed}: {attributes}"
+
+
+@pytest.mark.parametrize("op", GATES)
+def test_small_integers_exactly(op, tmp_path):
+    """Sums of small integers through Relu and Affine have no rounding at all."""
+    draw = np.random.default_rng(1)
+    names = {"RNN": ["Relu"], "GRU": ["Affine", "Relu"], "LSTM": ["Affine", "Relu", "Affine"]}[op]
+    attributes = {"direction": "forward", "activations": names}
+    gates = GATES[op] * 18
+    inputs = [draw.integers(-2, 3, dim).astype(np.float32)
+              for dim in ((1, 3, 7), (1, gates, 7), (1, gates, 18), (1, 2 * gates))]
+    inputs += [None, *(draw.integers(-2, 3, (1, 3, 18)).astype(np.float32)
+                       for _ in range(2 if op == "LSTM" else 1))]
+    model = make_model(op, attributes, inputs, True)
+    onnx.save(model, tmp_path / "m.onnx")
+    libai.convert(tmp_path / "m.onnx", tmp_path / "m.lai")
+    found = at_every_level(tmp_path / "m.lai", feed_of(model, inputs))
+    for got, (value, _) in zip(found, evaluate(op, attributes, inputs)):
+        assert np.abs(value).max() < 2**24
+        assert np.abs(value).max() > 0
+        assert (got == value).all()
+
+
+@pytest.mark.parametrize("op", GATES)
+def test_sequence_cut_anywhere(op, tmp_path):
+    """Y of the whole is Y of its parts, where each begins with the states of the one before."""
+    dice = random.Random(7)
+    time, batch, size, width = 9, 2, 24, 5
+    attributes = {"direction": "forward"}
+    inputs = any_inputs(dice, op, attributes, time, batch, size, width)
+    inputs[4] = None
+    zeros = np.zeros((1, batch, size), np.float32)
+    inputs[5] = zeros
+    if op == "LSTM":
+        inputs[6] = zeros
+    whole = None
+    for cut in range(1, time):
+        states = [zeros] * (2 if op == "LSTM" else 1)
+        parts = []
+        for piece in (inputs[0], ) if whole is None else (inputs[0][:cut], inputs[0][cut:]):
+            given = [piece, *inputs[1:]]
+            given[5:5 + len(states)] = states
+            model = make_model(op, attributes, given, True)
+            onnx.save(model, tmp_path / "m.onnx")
+            libai.convert(tmp_path / "m.onnx", tmp_path / "m.lai")
+            with libai.Model(tmp_path / "m.lai", threads=1) as network:
+                outputs = network(feed_of(model, given))
+            parts.append(outputs["Y"])
+            states = [outputs[name] for name in ("Y_h", "Y_c") if name in outputs]
+        if whole is None:
+            whole = parts[0]
+        else:
+            assert np.concatenate(parts).tobytes() == whole.tobytes()
+
+
+def test_length_out_of_range(tmp_path):
+    """One that only a run shows is an error of the run, and the session goes on."""
+    dice = random.Random(3)
+    attributes = {"direction": "forward"}
+    inputs = any_inputs(dice, "GRU", attributes, 4, 2, 8, 3)
+    inputs[4] = np.array([4, 2], np.int32)
+    model = make_model("GRU", attributes, inputs, True)
+    onnx.save(model, tmp_path / "m.onnx")
+    libai.convert(tmp_path / "m.onnx", tmp_path / "m.lai")
+    with libai.Model(tmp_path / "m.lai", threads=1) as network:
+        feed = feed_of(model, inputs)
+        before = network(feed)["Y"]
+        for wrong in (-1, 5):
+            with pytest.raises(libai.Error, match=f"sequence 1 has length {wrong}, needs 0 to 4"):
+                network({**feed, "lengths": np.array([4, wrong], np.int32)})
+        assert network(feed)["Y"].tobytes() == before.tobytes()
