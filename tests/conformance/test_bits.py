@@ -3,11 +3,19 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import runpy
+from pathlib import Path
+
 import light_models
 import numpy as np
 import pytest
 
 import libai
+
+SOURCE = Path(os.environ["AI_SOURCE"])
+THREADS = (1, 2, 3, 4)
 
 
 def random_inputs(model: libai.Model) -> dict[str, np.ndarray]:
@@ -20,9 +28,9 @@ def assert_same_bits(path) -> None:
     with libai.Model(path, cpu="ref", threads=1) as model:
         inputs = random_inputs(model)
         reference = model(inputs)
-    levels = libai.cpu_levels()
-    others = [(level, 1) for level in levels[1:]] + [(levels[-1], n) for n in (2, 3, 5)]
-    for level, threads in others:
+    for level, threads in itertools.product(libai.cpu_levels(), THREADS):
+        if (level, threads) == ("ref", 1):
+            continue
         with libai.Model(path, cpu=level, threads=threads) as model:
             found = model(inputs)
         for name, array in reference.items():
@@ -41,3 +49,11 @@ def test_light_model(name, light_folder):
 def test_zoo(zoo_models):
     for path in zoo_models:
         assert_same_bits(path)
+
+
+def test_resnet50(tmp_path):
+    """Full size, with random weights: the light one's are the same number all over."""
+    source = tmp_path / "resnet50.onnx"
+    runpy.run_path(str(SOURCE / "models/zoo/resnet50/resnet50.py"))["main"](str(source))
+    libai.convert(source, tmp_path / "resnet50.lai")
+    assert_same_bits(tmp_path / "resnet50.lai")
