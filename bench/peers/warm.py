@@ -107,9 +107,10 @@ def start_network(args, name: str) -> tuple[list[measure.Worker], dict[str, str]
 def measure_step(args) -> None:
     for name in args.network:
         network = NETWORKS[name]
+        print(network.title, flush=True)
         workers, excluded = start_network(args, name)
         try:
-            rounds = measure.interleave(workers, network.burst, args.seconds)
+            measure.interleave(workers, network.burst, args.seconds)
         finally:
             for worker in workers:
                 worker.stop()
@@ -120,14 +121,14 @@ def measure_step(args) -> None:
                 "title": words, "unit": "ms", "group": network.title, "threads": threads,
                 "rows": measure.rows([w for w in workers if w.threads == threads]),
                 "excluded": excluded})
-        print(f"{network.title}: {rounds} rounds", flush=True)
         save(args, f"warm-{name}", {"section": "warm", "command": command(args, name),
                                     "notes": [NETWORK_NOTE], "tables": tables})
 
 
 NETWORK_NOTE = """\
 f32 throughout; each engine is a process of its own, pinned to one CPU or two, loaded once, and gets
-bursts in turn with all others, one and two threads alike. The first run of a burst does not count.
+bursts in turn with all others, one and two threads alike. The first run of a burst does not count,
+nor does a burst during which other processes had more than a tenth of its CPUs' time.
 Answers are held to ONNX Runtime's: greatest difference in parts of the greatest value. CPU is
 processor time a run in the burst that needed least. OpenVINO runs with the precision hint f32;
 ncnn, which has no batch, runs one picture after the other; LiteRT's files are NHWC."""
@@ -180,7 +181,7 @@ def layer_table(args, name: str, programs: dict[str, str]) -> dict:
         for worker in good:
             worker.stop()
     rows = []
-    for worker in timed:
+    for worker in (worker for worker in timed if worker.values):
         values = [value * 1e3 for value in worker.values]
         rate = LAYERS[name].flops / min(values) / 1e3
         rows.append({"name": worker.name, "ours": worker.name.startswith("libai"),

@@ -44,7 +44,7 @@ def test_engines_that_answer_alike_take_turns(workers):
     good, excluded = measure.start_all([workers("ONNX Runtime", REFERENCE),
                                         workers("libai", [1.0, 2.0, 3.00001])])
     assert [worker.name for worker in good] == ["ONNX Runtime", "libai"] and not excluded
-    assert measure.interleave(good, 0.25, 0) == 1
+    assert measure.interleave(good, 0.25, 0) >= 1
     row = measure.rows(good)[1]
     assert row["ours"] and row["values"] == [5.0, 7.0] and row["least"] == {"CPU ms": [0.25]}
     assert row["more"]["cosine"] == "1.000000"
