@@ -25,7 +25,9 @@ typedef struct tile {
     int64_t      out_step, out_panel;
     float        lo, hi;
     int          form;
-    const char  *ahead;       /* what to prefetch: */
+    const char  *next;        /* what to prefetch beside this panel, or NULL: the panels behind */
+    int64_t      next_panel;  /* bytes of it for each panel */
+    const char  *ahead;       /* what this tile prefetches: */
     int64_t      ahead_lines; /* that many cache lines a run */
 } tile;
 
@@ -64,17 +66,20 @@ static void tile_next_panel(tile *t, int panels)
     t->weights += panels * t->panel;
     t->out += panels * t->out_panel;
     t->bias += panels * t->bias_panel;
+    t->next += panels * t->next_panel;
     if (t->residual)
         t->residual += panels * t->residual_panel;
 }
 
 /* While `tiles` tiles of a group of panels run, each asks for its part of the next group's weights,
- * or after the last group for what lies behind it: the next step's. */
+ * or after the last group for what lies behind it: the next step's. Weights that were widened for
+ * this call have theirs elsewhere: `next`. */
 static void tile_set_ahead(tile *t, int panels, int64_t tiles)
 {
     const int64_t runs = tiles * t->n0 * t->n1 * t->n2;
-    const int64_t lines = panels * t->panel * (int64_t)sizeof(float) / CACHE_LINE;
-    t->ahead = (const char *)(t->weights + panels * t->panel);
+    const int64_t bytes = t->next ? t->next_panel : t->panel * (int64_t)sizeof(float);
+    const int64_t lines = panels * bytes / CACHE_LINE;
+    t->ahead = t->next ? t->next : (const char *)(t->weights + panels * t->panel);
     t->ahead_lines = runs > 0 ? (lines + runs - 1) / runs : 0;
 }
 
@@ -207,6 +212,8 @@ static tile_rows tile_conv(const ai_conv_args *c, int64_t in_step)
                 .out_panel = c->out_plane,
                 .lo = c->lo,
                 .hi = c->hi,
+                .next = c->ahead,
+                .next_panel = c->ahead ? c->ahead_panel : 0,
                 .form = c->out_gap != 0 ? TILE_ANY
                         : in_step == 16 ? TILE_IN_16
                         : in_step == 32 ? TILE_IN_32

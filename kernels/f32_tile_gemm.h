@@ -21,7 +21,7 @@ static tile tile_gemm(const ai_gemm_args *g)
         .n2 = 1,
         .run = g->k,
         .run_last = g->k,
-        .weights = g->b + g->panel_begin * g->panel,
+        .weights = (const float *)g->b + g->panel_begin * g->panel,
         .panel = g->panel,
         .bias = g->bias ? g->bias + g->panel_begin * 16 : tile_no_bias,
         .bias_step = g->bias ? g->bias_row : 0,

@@ -20,10 +20,11 @@ enum {
     AI_K_CONV_PLAIN,     /* ai_conv_plain_args */
     AI_K_WINOGRAD_INPUT,  /* ai_winograd_input_args, NCHW16C in, WINOGRAD4 or WINOGRAD2 */
     AI_K_WINOGRAD_OUTPUT, /* ai_winograd_output_args, NCHW16C out, WINOGRAD4 or WINOGRAD2 */
-    AI_K_GEMM,           /* ai_gemm_args: plain rows times PANEL16 */
+    AI_K_GEMM,           /* ai_gemm_args: plain rows times PANEL16; of f16: for few rows */
     AI_K_MAX_POOL,       /* ai_pool_args, NCHW16C */
     AI_K_AVERAGE_POOL,   /* ai_pool_args, NCHW16C */
     AI_K_GLOBAL_AVERAGE_POOL, /* ai_pool_args, NCHW16C in, 16 numbers a block out */
+    AI_K_WIDEN_F16,      /* ai_widen_args: f16 to f32 */
     AI_K_BINARY,         /* + ai_binary_args: first of the AI_BINARY_* operations */
     AI_K_UNARY = AI_K_BINARY + 16,  /* + ai_unary_args: first of the AI_UNARY_* operations */
     AI_K_REDUCE = AI_K_UNARY + 64,  /* + ai_reduce_args: first of the AI_REDUCE_* operations */
@@ -62,6 +63,8 @@ typedef struct ai_conv_args {
     int32_t      row_begin, row_end;
     int32_t      panel_begin, panel_end;
     float        lo, hi;
+    const void  *ahead;       /* to prefetch while panel_begin is read; NULL: the panels behind it */
+    int64_t      ahead_panel; /* bytes of it for each panel */
 } ai_conv_args;
 
 /* General convolution on plain tensors of one group's one output channel, rows of the innermost
@@ -133,7 +136,7 @@ typedef struct ai_winograd_output_args {
 typedef struct ai_gemm_args {
     const float *a;
     int64_t      a_row; /* elements from a row of a to the next */
-    const float *b;     /* PANEL16 */
+    const void  *b;     /* PANEL16 of the row's type of weights */
     int64_t      panel; /* elements from one panel to the next */
     const float *bias;  /* [n], or NULL: zeros */
     int64_t      bias_row; /* 0: one row of bias for all m; else elements to the next row */
@@ -217,6 +220,13 @@ typedef struct ai_reduce_args {
     float        offset;
     float       *result; /* one */
 } ai_reduce_args;
+
+/* out[i] = in[i], exactly; a NaN becomes quiet and keeps the bits that it has. */
+typedef struct ai_widen_args {
+    const uint16_t *in; /* f16 */
+    float          *out;
+    int64_t         count;
+} ai_widen_args;
 
 /* A row of `columns` pixels between `channels` (1 to 16) planes and one block of 16. */
 typedef struct ai_transpose_args {

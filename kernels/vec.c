@@ -2,6 +2,8 @@
  * The template of the kernels that need no tile of their own: elementwise, reductions, pooling,
  * depthwise and plain convolution, transposes. It is compiled once a CPU level with AI_LEVEL (avx2,
  * ...) and the AI_SIMD_ macro. */
+#include <string.h>
+
 #include "f32_tile_rep.h"
 #include "kernels.h"
 #include "simd.h"
@@ -60,6 +62,21 @@ AI_INLINE void store_some(float *p, vf a, int64_t n)
 #include "vec.def"
 #undef AI_VEC_UNARY
 #undef AI_VEC_BINARY
+
+/* ---- Weights stored as f16 ---- */
+
+void KERNEL_NAME(widen_f16)(const void *args)
+{
+    const ai_widen_args *w = args;
+    int64_t i = 0;
+    for (; i + 16 <= w->count; i += 16)
+        v_store(w->out + i, v_load_f16(w->in + i));
+    if (i < w->count) {
+        uint16_t rest[16] = {0};
+        memcpy(rest, w->in + i, (size_t)(w->count - i) * sizeof *rest);
+        v_store_n(w->out + i, v_load_f16(rest), w->count - i);
+    }
+}
 
 /* ---- Reductions: a lane is one of the 16 partial results ---- */
 

@@ -88,7 +88,7 @@ struct ai_step {
     int64_t             scratch; /* (check) bytes that one part needs, the same on every CPU */
     uint8_t            *scratch_data; /* of all parts, each at a multiple of 64; bound */
     uint64_t            flops;   /* (check) of one run, as the operator defines it */
-    const ai_kernel    *kernel[5]; /* (prepare) */
+    const ai_kernel    *kernel[6]; /* (prepare) */
     /* The operator's own: (check) or (prepare). From check numbers only: the tables may move. */
     int64_t             local[32];
     uint32_t            parts;     /* that run at the same time (part.c) */

@@ -78,6 +78,12 @@ AI_INLINE vf v_load(const float *p)
 {
     return V_EACH(vf, _mm256_loadu_ps(p), _mm256_loadu_ps(p + 8));
 }
+AI_INLINE vf v_load_f16(const uint16_t *p)
+{
+    const __m128i *halves = (const __m128i *)(const void *)p;
+    return V_EACH(vf, _mm256_cvtph_ps(_mm_loadu_si128(halves)),
+                  _mm256_cvtph_ps(_mm_loadu_si128(halves + 1)));
+}
 AI_INLINE void v_store(float *p, vf a)
 {
     _mm256_storeu_ps(p, a.q[0]);

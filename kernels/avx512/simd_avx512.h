@@ -68,6 +68,10 @@ AI_INLINE vf v_load(const float *p)
 {
     return _mm512_loadu_ps(p);
 }
+AI_INLINE vf v_load_f16(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
 AI_INLINE void v_store(float *p, vf a)
 {
     _mm512_storeu_ps(p, a);

@@ -88,6 +88,12 @@ AI_INLINE vf v_load(const float *p)
     return V_EACH(vf, LOAD);
 #undef LOAD
 }
+AI_INLINE vf v_load_f16(const uint16_t *p)
+{
+#define LOAD(i) vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * (i))))
+    return V_EACH(vf, LOAD);
+#undef LOAD
+}
 AI_INLINE void v_store(float *p, vf a)
 {
     vst1q_f32(p, a.q[0]);

@@ -4,6 +4,7 @@
 
 #include "activation.h"
 #include "conv.h"
+#include "wide.h"
 
 /* The first whose layouts and channels fit runs. What does not fit the columns goes by rows: both
  * add in the same order. */
@@ -57,7 +58,7 @@ static ai_status check_weight(const ai_step *s, const ai_conv_params *p, ai_erro
 
 static ai_status check_inputs(const ai_step *s, const ai_conv_params *p, ai_error *err)
 {
-    ai_status status;
+    ai_status status = AI_OK;
 
     if (s->out_count < 1 || s->out[0] == NULL)
         return ai_fail_step(err, AI_E_FORMAT, s, "output 0 is missing");
@@ -66,7 +67,9 @@ static ai_status check_inputs(const ai_step *s, const ai_conv_params *p, ai_erro
     if ((status = ai_activation_check(s, &p->activation, err)) != AI_OK)
         return status;
     for (uint32_t i = 0; i < s->in_count; i++) {
-        if ((i < 2 || s->in[i] != NULL) && (status = ai_need_type(s, i, AI_F32, err)) != AI_OK)
+        if (i < 2 || s->in[i] != NULL)
+            status = i == 1 ? ai_wide_check(s, err) : ai_need_type(s, i, AI_F32, err);
+        if (status != AI_OK)
             return status;
     }
     if ((status = ai_window_check(s, &p->window, err)) != AI_OK ||
@@ -193,6 +196,8 @@ static ai_status prepare(ai_step *s, ai_error *err)
 {
     const ai_conv_form *form = forms[s->local[AI_CONV_FORM]];
     ai_status status = ai_conv_prepare_finish(s, err);
+    if (status == AI_OK)
+        status = ai_wide_prepare(s, err);
     if (status != AI_OK)
         return status;
     if (form->prepare != NULL)

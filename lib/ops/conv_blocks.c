@@ -4,10 +4,18 @@
 
 #include "activation.h"
 #include "conv.h"
+#include "wide.h"
 
 static int64_t panels_of(const ai_step *s)
 {
     return ai_blocks(s->out[0]->dim[1]);
+}
+
+/* Elements of a panel of weights. */
+static int64_t panel_of(const ai_step *s)
+{
+    const ai_tensor *w = s->in[1];
+    return w->dim[1] * w->dim[2] * w->dim[3] * 16;
 }
 
 static bool fits_blocked(const ai_step *s)
@@ -57,18 +65,28 @@ static bool goes_by_rows(const ai_step *s, const ai_window3 *v)
            (double)ai_tensor_count(s->in[1]) <= 1.1 * moved;
 }
 
+/* Kernels read small weights again for every few pixels of a large map: all are widened at once. */
+static bool plan_weights(ai_step *s, const ai_window3 *v)
+{
+    enum { LARGE_MAP = 28 * 28, SMALL_WEIGHTS = 1300 * 1000 }; /* as in f32_tile.h */
+    int64_t panels = panels_of(s);
+    bool is_whole = v->out[1] * v->out[2] >= LARGE_MAP &&
+                    panel_of(s) <= SMALL_WEIGHTS / (int64_t)sizeof(float) / panels;
+    return ai_wide_plan(s, panels, panel_of(s), is_whole ? panels : 2);
+}
+
 static bool plan_blocked(ai_step *s, const ai_window3 *v)
 {
     ai_conv_raise_border(s, v);
     s->local[AI_CONV_BY_ROWS] = goes_by_rows(s, v);
     s->work = s->out[0]->dim[0] * panels_of(s) * v->out[1];
-    return ai_conv_plan_bias(s);
+    return ai_conv_plan_bias(s) && plan_weights(s, v);
 }
 
 static bool plan_stem(ai_step *s, const ai_window3 *v)
 {
     s->work = s->out[0]->dim[0] * v->out[1];
-    return ai_conv_plan_bias(s) && ai_conv_plan_slab(s, v);
+    return ai_conv_plan_bias(s) && plan_weights(s, v) && ai_conv_plan_slab(s, v);
 }
 
 const float *ai_conv_whole_bias(const ai_step *s, char **scratch)
@@ -88,13 +106,11 @@ static void fill_args(const ai_step *s, const ai_window3 *v, const float *bias, 
 {
     const ai_tensor *w = s->in[1];
     const ai_tensor *r = ai_conv_residual(s);
-    int64_t taps = w->dim[1] * v->kernel[1] * v->kernel[2];
 
     *a = (ai_conv_args){
         .in_row = s->in[0]->row,
         .in_plane = s->in[0]->plane,
-        .weights = w->data,
-        .panel = taps * 16,
+        .panel = panel_of(s),
         .bias = bias,
         .residual_row = r == NULL ? 0 : r->row,
         .residual_plane = r == NULL ? 0 : r->plane,
@@ -121,6 +137,21 @@ static void point_at_output(const ai_step *s, int64_t image, int64_t row, ai_con
     a->out = (float *)y->data + image * panels * y->plane + row * y->row;
     if (r != NULL)
         a->residual = (const float *)r->data + image * panels * r->plane + row * r->row;
+}
+
+/* The kernel on output panels [panel, end), as many at once as there are weights of. */
+static void run_panels(const ai_step *s, ai_wide *w, ai_conv_args *a, int64_t panel, int64_t end)
+{
+    while (panel < end) {
+        const float *weights;
+        int64_t count = ai_wide_get(w, panel, end - panel, &weights);
+        a->ahead = ai_wide_ahead(w, panel, &a->ahead_panel);
+        a->weights = weights - panel * a->panel;
+        a->panel_begin = (int32_t)panel;
+        a->panel_end = (int32_t)(panel + count);
+        s->kernel[0]->fn(a);
+        panel += count;
+    }
 }
 
 /* The first block of a range of units that run through the rows of a panel, then the panels of an
@@ -170,8 +201,10 @@ static void run_blocked(const ai_step *s, const ai_window3 *v, int64_t begin, in
 {
     const ai_tensor *x = s->in[0];
     ai_conv_args a;
+    ai_wide w;
 
     fill_args(s, v, ai_conv_whole_bias(s, &scratch), &a);
+    ai_wide_start(&w, s, panels_of(s), a.panel, &scratch);
     bool is_depthwise = s->in[1]->layout == AI_LAYOUT_DEPTHWISE16;
     int64_t panels = panels_of(s);
     int64_t group_panels = is_depthwise ? panels : ai_blocks(s->out[0]->dim[1] / ai_conv_group(s));
@@ -189,10 +222,8 @@ static void run_blocked(const ai_step *s, const ai_window3 *v, int64_t begin, in
                v->pad[1] * x->row - v->pad[2] * 16;
         a.row_begin = (int32_t)b.row;
         a.row_end = (int32_t)(b.row + b.rows);
-        a.panel_begin = (int32_t)b.panel;
-        a.panel_end = (int32_t)(b.panel + b.panels);
         point_at_output(s, b.image, 0, &a);
-        s->kernel[0]->fn(&a);
+        run_panels(s, &w, &a, b.panel, b.panel + b.panels);
         ai_conv_finish(s, &b);
         begin += b.rows * b.panels;
     }
@@ -204,19 +235,20 @@ static void run_stem(const ai_step *s, const ai_window3 *v, int64_t begin, int64
 {
     const ai_tensor *x = s->in[0];
     ai_conv_args a;
+    ai_wide w;
     int64_t size[3];
     int64_t plane;
 
     fill_args(s, v, ai_conv_whole_bias(s, &scratch), &a);
+    ai_wide_start(&w, s, panels_of(s), a.panel, &scratch);
     bool needs_slab = ai_conv_is_padded(v);
     int64_t image_size = v->in[1] * v->in[2];
     int64_t most = s->local[AI_CONV_SLICES];
-    a.panel_end = (int32_t)panels_of(s);
     while (begin < end) {
         int64_t row = begin % v->out[1];
         int64_t image = begin / v->out[1];
         int64_t rows = ai_min(ai_min(v->out[1] - row, end - begin), most);
-        ai_conv_area area = {image, 0, a.panel_end, row, rows, 0, v->out[2]};
+        ai_conv_area area = {image, 0, panels_of(s), row, rows, 0, v->out[2]};
         if (ai_conv_is_unfinished(s))
             fit_cache(&area, true);
         rows = area.rows;
@@ -234,7 +266,7 @@ static void run_stem(const ai_step *s, const ai_window3 *v, int64_t begin, int64
         }
         a.row_end = (int32_t)rows;
         point_at_output(s, image, row, &a);
-        s->kernel[0]->fn(&a);
+        run_panels(s, &w, &a, 0, panels_of(s));
         ai_conv_finish(s, &area);
         begin += rows;
     }

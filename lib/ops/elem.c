@@ -7,72 +7,12 @@
 
 #include "elem.h"
 
-static float f32_of_bits(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof(x));
-    return x;
-}
-
-float ai_f16_to_f32(uint16_t bits)
-{
-    uint32_t sign = (uint32_t)(bits & 0x8000) << 16;
-    uint32_t exponent = (bits >> 10) & 31;
-    uint32_t fraction = bits & 0x3ff;
-
-    if (exponent == 31)
-        return f32_of_bits(sign | 0x7f800000 | fraction << 13);
-    if (exponent == 0) { /* zero, or fraction * 2^-24: exact */
-        float x = (float)fraction * 0x1p-24f;
-        return sign != 0 ? -x : x;
-    }
-    return f32_of_bits(sign | (exponent + 112) << 23 | fraction << 13);
-}
-
 float ai_bf16_to_f32(uint16_t bits)
 {
-    return f32_of_bits((uint32_t)bits << 16);
-}
-
-/* The 16-bit float with `digits` fraction bits and this exponent bias nearest to x. */
-static uint16_t narrow(double x, int digits, int bias)
-{
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof(bits));
-    uint64_t fraction = bits & (((uint64_t)1 << 52) - 1);
-    int exponent = (int)(bits >> 52 & 0x7ff) - 1023;
-    uint32_t sign = (uint32_t)(bits >> 63) << 15;
-    uint32_t infinity = (uint32_t)(2 * bias + 1) << digits;
-
-    if (exponent == 1024 && fraction != 0)
-        return (uint16_t)(sign | infinity | (uint32_t)1 << (digits - 1));
-    if (exponent > bias)
-        return (uint16_t)(sign | infinity);
-    if (exponent < -bias - digits)
-        return (uint16_t)sign; /* under half the least denormal */
-    int shift = 52 - digits;
-    uint64_t result = (uint64_t)(exponent + bias) << digits;
-    if (exponent < 1 - bias) { /* denormal: the leading one shows */
-        fraction |= (uint64_t)1 << 52;
-        shift += 1 - bias - exponent;
-        result = 0;
-    }
-    result += fraction >> shift;
-    uint64_t rest = fraction & (((uint64_t)1 << shift) - 1);
-    uint64_t half = (uint64_t)1 << (shift - 1);
-    if (rest > half || (rest == half && (result & 1) != 0))
-        result++; /* may carry into the exponent, up to infinity: right */
-    return (uint16_t)(sign | result);
-}
-
-uint16_t ai_f64_to_f16(double x)
-{
-    return narrow(x, 10, 15);
-}
-
-uint16_t ai_f64_to_bf16(double x)
-{
-    return narrow(x, 7, 127);
+    uint32_t wide = (uint32_t)bits << 16;
+    float x;
+    memcpy(&x, &wide, sizeof(x));
+    return x;
 }
 
 int64_t ai_f64_to_s64(double x, int64_t lo, int64_t hi)

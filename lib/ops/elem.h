@@ -5,13 +5,12 @@
 #define AI_ELEM_H
 
 #include "core.h"
+#include "float16.h"
+#include "half.h"
 
-/* ---- Numbers (elem.c). Rounding is to nearest even, straight from the exact value. ---- */
+/* ---- Numbers (elem.c); those of 16 bits: half.h, float16.h ---- */
 
-float ai_f16_to_f32(uint16_t bits);
 float ai_bf16_to_f32(uint16_t bits);
-uint16_t ai_f64_to_f16(double x);
-uint16_t ai_f64_to_bf16(double x);
 
 /* x as an integer within [lo, hi]: the fraction is dropped, what lies outside becomes the nearest
  * bound, NaN becomes 0. */

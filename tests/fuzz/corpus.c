@@ -59,6 +59,8 @@ static const seed seeds[] = {
     {AI_OP_CONV, 1, 1, "Fi1,32,6,5 fc32,16,1,1@2 - Fi1,32,6,5", CONV(1, 1, 0, 2)},
     {AI_OP_CONV, 1, 1, "fi1,3,9,8 fc16,3,3,3@3 fc16", CONV(3, 2, 1, 1)},
     {AI_OP_CONV, 1, 1, "Fi1,18,6,5 fc18,1,3,3@4 fc18", CONV(3, 2, 1, 18)},
+    {AI_OP_CONV, 1, 1, "Fi1,20,6,5 hc18,20,3,3@2 fc18", CONV(3, 1, 1, 1)},
+    {AI_OP_CONV, 1, 1, "Fi1,20,9,5 hc36,20,3,3@6 fc36", CONV(3, 1, 1, 1)},
     {AI_OP_CONV, 1, 0, "fi2,4,6,5 fc6,2,3,3 fc6 fi2,6,3,3", CONV(3, 2, 1, 2)},
     {AI_OP_CONV_TRANSPOSE,
      1,
@@ -73,6 +75,8 @@ static const seed seeds[] = {
     {AI_OP_GLOBAL_AVERAGE_POOL, 1, 1, "Fi2,18,3,4", NONE},
     {AI_OP_GLOBAL_MAX_POOL, 1, 0, "fi2,3,3,4", NONE},
     {AI_OP_GEMM, 1, 0, "fi3,5 fc5,18@5 fc18", {.gemm = {1, 1, 0, 0, {0, 0, 0}, 0}}},
+    {AI_OP_GEMM, 1, 0, "fi1,5 hc5,18@5 fc18", {.gemm = {1, 1, 0, 0, {0, 0, 0}, 0}}},
+    {AI_OP_MATMUL, 1, 0, "fi7,5 hc5,40@5", {.gemm = {1, 1, 0, 0, {0, 0, 0}, 0}}},
     {AI_OP_GEMM, 1, 0, "fi5,3 fi4,5 fc3,1", {.gemm = {2, 3, 1, 1, {1, 0, 6}, 0}}},
     {AI_OP_MATMUL, 1, 0, "fi2,3,5 fc5,18@5 fc18", {.gemm = {1, 1, 0, 0, {0, 0, 0}, 0}}},
     {AI_OP_MATMUL, 1, 0, "fi2,1,3,5 fi4,5,6", {.gemm = {1, 1, 0, 0, {0, 0, 0}, 0}}},
@@ -179,6 +183,8 @@ static uint32_t constant(lai *f, ai_type type, uint32_t layout, uint32_t rank, c
     memset(data, 0, sizeof(data));
     for (size_t i = 0; i < 1 << 14 && type == AI_F32; i++)
         ((float *)(void *)data)[i] = (float)(i % 9) / 4 - 1;
+    for (size_t i = 0; i < 1 << 14 && type == AI_F16; i++)
+        ((uint16_t *)(void *)data)[i] = (uint16_t)(0x3400 + i % 9 * 256);
     for (uint32_t i = 0; i < count; i++) {
         if (type == AI_S64)
             ((int64_t *)(void *)data)[i] = values[i];

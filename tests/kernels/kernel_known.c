@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Values worked out by hand, at every level that this machine has. */
 #include <math.h>
+#include <string.h>
 
 #include "kernel_test.h"
 
@@ -143,10 +144,12 @@ static void gemm_gives_20_24_44_52(const ai_kernel *k)
 {
     static const float a[4] = {1, 2, 3, 4}, bias[2] = {1, 2}, want[4] = {20, 24, 44, 52};
     float b[2 * 16] = {0}, out[4];
+    uint16_t halves[2 * 16] = {0};
     b[0] = 5, b[1] = 6, b[16] = 7, b[17] = 8;
+    halves[0] = 0x4500, halves[1] = 0x4600, halves[16] = 0x4700, halves[17] = 0x4800;
     const ai_gemm_args g = {.a = a,
                             .a_row = 2,
-                            .b = b,
+                            .b = k->weight_type == AI_F16 ? (const void *)halves : b,
                             .panel = 2 * 16,
                             .bias = bias,
                             .out = out,
@@ -184,6 +187,44 @@ static void denormal_is_rounded_once(const ai_kernel *k)
                   (double)in, (double)weight, (double)bias, (double)out);
 }
 
+/* Worked out from the definition of f16. */
+static float half_value(uint32_t half)
+{
+    const int exponent = (int)(half >> 10 & 31);
+    const double fraction = half & 1023;
+    const double size = exponent == 0    ? ldexp(fraction, -24)
+                        : exponent == 31 ? (fraction > 0 ? (double)NAN : (double)INFINITY)
+                                         : ldexp(1024 + fraction, exponent - 25);
+    return (float)(half & 0x8000 ? -size : size);
+}
+
+/* A NaN keeps its sign and fraction, and is quiet. */
+static void every_half_is_exact(const ai_kernel *k)
+{
+    static uint16_t in[65536];
+    static float out[65536];
+    for (uint32_t i = 0; i < 65536; i++)
+        in[i] = (uint16_t)i;
+    const ai_widen_args w = {in, out, 65536};
+    k->fn(&w);
+    for (uint32_t i = 0; i < 65536; i++) {
+        const float want = half_value(i);
+        uint32_t bits, want_bits;
+        memcpy(&bits, &out[i], sizeof bits);
+        memcpy(&want_bits, &want, sizeof want_bits);
+        if (isnan(want))
+            want_bits = (i & 0x8000) << 16 | 0x7fc00000 | (i & 1023) << 13;
+        ck_assert_msg(bits == want_bits, "%s: f16 %04x is %08x, needs %08x", k->name, (unsigned)i,
+                      (unsigned)bits, (unsigned)want_bits);
+    }
+}
+
+START_TEST(test_widen)
+{
+    each_row(AI_K_WIDEN_F16, every_half_is_exact);
+}
+END_TEST
+
 START_TEST(test_conv)
 {
     each_row(AI_K_CONV, conv_gives_minus_8);
@@ -216,6 +257,7 @@ Suite *suite_known(void)
     TCase *c = tcase_create("known values");
     tcase_add_test(c, test_conv);
     tcase_add_test(c, test_fma);
+    tcase_add_test(c, test_widen);
     tcase_add_test(c, test_max_pool);
     tcase_add_test(c, test_gemm);
     suite_add_tcase(suite, c);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Random convolutions and matrix products, each level against ref. */
+#include <string.h>
+
 #include "kernel_test.h"
 
 /* Operands of one convolution; `out` and `want` start equal, so gaps must stay equal too. */
@@ -196,13 +198,20 @@ void round_gemm(const row *k, rng *r)
     g.bias_row = has_rows ? g.n + rng_range(r, 0, 5) : 0;
     const int64_t a_count = (g.m - 1) * g.a_row + g.k;
     guarded a = guarded_new(r, a_count ? a_count : 1);
-    guarded b = guarded_new(r, g.k ? panels * g.panel : 1);
+    const bool is_f16 = k->kernel->weight_type == AI_F16;
+    guarded b = guarded_new(r, g.k ? panels * g.panel / (is_f16 ? 2 : 1) : 1);
     guarded bias = guarded_new(r, (has_rows ? (g.m - 1) * g.bias_row : 0) + g.n);
     guarded out = guarded_new(r, (g.m - 1) * g.out_row + g.n);
     guarded want = guarded_new(r, out.count);
     const int kind = (int)rng_range(r, 0, FILL_COUNT - 1);
     fill(r, &a, kind);
-    fill(r, &b, kind == FILL_EXTREMES ? FILL_UNIFORM : kind);
+    fill(r, &b, is_f16 ? FILL_BITS : kind == FILL_EXTREMES ? FILL_UNIFORM : kind);
+    for (int64_t i = 0; is_f16 && kind != FILL_BITS && i < b.count; i++) { /* below 2 */
+        uint32_t pair;
+        memcpy(&pair, &b.data[i], sizeof pair);
+        pair &= 0xbfffbfff;
+        memcpy(&b.data[i], &pair, sizeof pair);
+    }
     fill(r, &bias, kind);
     fill(r, &out, FILL_INTEGERS);
     for (int64_t i = 0; i < out.count; i++)

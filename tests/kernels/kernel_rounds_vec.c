@@ -235,3 +235,21 @@ void round_resize(const row *k, rng *r)
     guarded_free(&out);
     guarded_free(&want);
 }
+
+void round_widen(const row *k, rng *r)
+{
+    const int64_t count = random_count(r);
+    guarded in = guarded_new(r, (count + 1) / 2);
+    guarded out = guarded_new(r, count), want = guarded_new(r, count);
+    fill(r, &in, FILL_BITS);
+    /* an odd one ends where the memory does, or begins where it begins */
+    const uint16_t *halves = (const uint16_t *)(const void *)in.data;
+    ai_widen_args w = {rng_bool(r) ? halves + count % 2 : halves, want.data, count};
+    k->ref->fn(&w);
+    w.out = out.data;
+    k->kernel->fn(&w);
+    expect_same(k->kernel->name, &out, &want, "count %lld", (long long)count);
+    guarded_free(&in);
+    guarded_free(&out);
+    guarded_free(&want);
+}

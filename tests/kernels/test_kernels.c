@@ -44,6 +44,9 @@ static void one_round(const row *k, rng *r)
     case AI_K_GLOBAL_AVERAGE_POOL:
         round_pool(k, r);
         return;
+    case AI_K_WIDEN_F16:
+        round_widen(k, r);
+        return;
     case AI_K_TRANSPOSE16:
         round_transpose(k, r);
         return;

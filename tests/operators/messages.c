@@ -181,6 +181,8 @@ static void test_conv(void)
     BAD(conv, t.in_list[1] = NULL, AI_E_FORMAT, "input 1 is missing");
     BAD(conv, t.in[0].type = AI_F16, AI_E_UNSUPPORTED, "input 0 is f16, needs f32");
     BAD(conv, t.in[3].type = AI_S32, AI_E_UNSUPPORTED, "input 3 is s32, needs f32");
+    BAD(conv, t.in[1].type = AI_F16, AI_E_UNSUPPORTED, "input 1 is f16, needs f32");
+    BAD(packed_conv, t.in[1].type = AI_BF16, AI_E_UNSUPPORTED, "input 1 is bf16, needs f32");
     BAD(conv, t.params.conv.activation.kind = 2, AI_E_UNSUPPORTED, "activation 2 is unknown");
     BAD(conv, t.params.conv.activation.kind = AI_OP_RELU, AI_E_UNSUPPORTED,
         "activation 60 is unknown");
@@ -275,6 +277,7 @@ static void test_products(void)
 {
     BAD(gemm, t.out_list[0] = NULL, AI_E_FORMAT, "output 0 is missing");
     BAD(gemm, t.in[0].type = AI_F64, AI_E_UNSUPPORTED, "input 0 is f64, needs f32");
+    BAD(gemm, t.in[1].type = AI_F16, AI_E_UNSUPPORTED, "input 1 is f16, needs f32");
     BAD(gemm, t.in[0].rank = 3, AI_E_SHAPE, "matrices have rank 3 and 2, needs 2");
     BAD(gemm, t.in[1].dim[0] = 4, AI_E_SHAPE, "weight has 4 rows, input has 3 columns");
     BAD(gemm, t.params.gemm.trans_b = 1, AI_E_SHAPE, "weight has 5 rows, input has 3 columns");
