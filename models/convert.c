@@ -15,6 +15,8 @@
 
 enum { SELF_TEST_SEED = 1 };
 
+static const uint32_t KNOWN_FLAGS = AI_CONVERT_NO_WINOGRAD | AI_CONVERT_F16_WEIGHTS;
+
 typedef struct job {
     const char *in_path;
     ai_convert_options options;
@@ -98,9 +100,9 @@ static ai_status copy_options(job *j, const ai_convert_options *options, ai_erro
                        options->size);
     memcpy(&j->options, options, bytes);
     j->options.size = (uint32_t)sizeof j->options;
-    if ((j->options.flags & ~(uint32_t)AI_CONVERT_NO_WINOGRAD) != 0)
+    if ((j->options.flags & ~KNOWN_FLAGS) != 0)
         return ai_fail(err, AI_E_ARGUMENT, "options have flags 0x%x, known are 0x%x",
-                       (unsigned)j->options.flags, (unsigned)AI_CONVERT_NO_WINOGRAD);
+                       (unsigned)j->options.flags, (unsigned)KNOWN_FLAGS);
     if (j->options.resource_count > AI_FILE_MAX_SECTIONS / 2)
         return ai_fail(err, AI_E_ARGUMENT, "%zu resources, at most %d fit",
                        j->options.resource_count, AI_FILE_MAX_SECTIONS / 2);
@@ -204,6 +206,9 @@ static ai_status make_metadata(job *j, ai_error *err)
         ai_text_add(text, ",\"licence\":");
         ai_text_quote(text, j->options.licence);
     }
+    if ((j->options.flags & AI_CONVERT_F16_WEIGHTS) != 0)
+        ai_text_add(text, ",\"weights\":{\"type\":\"f16\",\"count\":%u,\"error\":%.3g}",
+                    j->graph->narrow_count, j->graph->narrow_error);
     ai_text_add(text, ",\"converter\":\"libai %d.%d.%d\"}\n", AI_VERSION_MAJOR, AI_VERSION_MINOR,
                 AI_VERSION_PATCH);
     if (text->is_exhausted)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "float16.h"
 
 /* Sebastiano Vigna's SplitMix64, public domain. */
 uint64_t ai_seeded_draw(uint64_t *state)
@@ -22,43 +23,13 @@ static float draw_number(uint64_t *state)
     return (float)(int64_t)(ai_seeded_draw(state) >> 40) * 0x1p-23f - 1.0f;
 }
 
-/* Drops the last `shift` bits of a significand, half to even. */
-static uint32_t round_bits(uint32_t bits, uint32_t shift)
-{
-    uint32_t half = 1u << (shift - 1);
-    uint32_t odd = bits >> shift & 1;
-    return (bits + half - 1 + odd) >> shift;
-}
-
-static uint32_t float_bits(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-/* Rounds |x| <= 1 to f16, half to even. The least steps are multiples of 2^-24. */
-static uint16_t to_f16(float x)
-{
-    uint32_t bits = float_bits(x);
-    uint32_t sign = bits >> 16 & 0x8000u;
-    uint32_t magnitude = bits & 0x7fffffffu;
-    int32_t exponent = (int32_t)(magnitude >> 23) - 127;
-    if (exponent >= -14)
-        return (uint16_t)(sign | (round_bits(magnitude, 13) - ((127 - 15) << 10)));
-    if (exponent < -25)
-        return (uint16_t)sign;
-    uint32_t significand = (magnitude & 0x7fffffu) | 0x800000u;
-    return (uint16_t)(sign | round_bits(significand, (uint32_t)(-1 - exponent)));
-}
-
 static void fill_small(ai_type type, void *data, int64_t count, uint64_t *state)
 {
     for (int64_t i = 0; i < count; i++) {
         if (type == AI_F16)
-            ((uint16_t *)data)[i] = to_f16(draw_number(state));
+            ((uint16_t *)data)[i] = ai_f64_to_f16((double)draw_number(state));
         else if (type == AI_BF16)
-            ((uint16_t *)data)[i] = (uint16_t)round_bits(float_bits(draw_number(state)), 16);
+            ((uint16_t *)data)[i] = ai_f64_to_bf16((double)draw_number(state));
         else if (type == AI_F32)
             ((float *)data)[i] = draw_number(state);
         else

@@ -20,6 +20,8 @@ static const ai_cli_option options[] = {
     {"licence", 0, AI_CLI_TEXT, false, 0, "ID", "SPDX identifier of the weights' licence"},
     {"winograd", 0, AI_CLI_TEXT, false, 0, "auto|off",
      "off: every Conv runs directly, in a smaller file; else where it pays"},
+    {"weights", 0, AI_CLI_TEXT, false, 0, "f32|f16",
+     "f16: weights are rounded, in half the file, and the error is told"},
 };
 
 typedef struct parts { /* what the converter's options point to */
@@ -37,6 +39,8 @@ typedef struct watch { /* what the converter's hooks know */
     ai_cli_bar bar;
     const char *part; /* of the progress; NULL: none yet */
     bool is_classifier;
+    bool is_rounded;
+    char rounding[128]; /* what rounding the weights did */
 } watch;
 
 static void free_parts(parts *p)
@@ -126,16 +130,28 @@ static int take_parts(parts *p, const ai_cli_args *args)
     return status;
 }
 
+/* Whether an option of two values has the second; without it: the first. */
+static int take_choice(const ai_cli_args *args, const char *name, const char *first,
+                       const char *second, bool *is_second)
+{
+    const char *text = ai_cli_text(args, name);
+    *is_second = text && strcmp(text, second) == 0;
+    if (text && !*is_second && strcmp(text, first) != 0)
+        return ai_cli_misused(args->command, "--%s is '%s', needed is %s or %s", name, text, first,
+                              second);
+    return AI_CLI_OK;
+}
+
 static int take_flags(const ai_cli_args *args, uint32_t *flags)
 {
-    const char *winograd = ai_cli_text(args, "winograd");
-    *flags = 0;
-    if (!winograd || strcmp(winograd, "auto") == 0)
-        return AI_CLI_OK;
-    if (strcmp(winograd, "off") != 0)
-        return ai_cli_misused(args->command, "--winograd is '%s', needed is auto or off", winograd);
-    *flags = AI_CONVERT_NO_WINOGRAD;
-    return AI_CLI_OK;
+    bool is_direct;
+    bool is_f16;
+    int status = take_choice(args, "winograd", "auto", "off", &is_direct);
+    if (status == AI_CLI_OK)
+        status = take_choice(args, "weights", "f32", "f16", &is_f16);
+    if (status == AI_CLI_OK)
+        *flags = (is_direct ? AI_CONVERT_NO_WINOGRAD : 0u) | (is_f16 ? AI_CONVERT_F16_WEIGHTS : 0u);
+    return status;
 }
 
 static int32_t show_progress(void *user, const char *part, uint64_t done, uint64_t total)
@@ -146,13 +162,32 @@ static int32_t show_progress(void *user, const char *part, uint64_t done, uint64
     return ai_cli_is_stopped();
 }
 
+/* The converter's own words in its metadata: docs/format.md. */
+static void note_rounding(watch *w, const ai_model *model)
+{
+    ai_resource resource = AI_RESOURCE_INIT;
+    unsigned count;
+    double error;
+    for (uint32_t i = 0; ai_model_resource(model, i, &resource) == AI_OK; i++) {
+        char *text = strcmp(resource.name, "metadata") == 0 && w->is_rounded
+                         ? strndup(resource.data, resource.bytes)
+                         : NULL;
+        const char *found = text ? strstr(text, "\"weights\":{\"type\":\"f16\"") : NULL;
+        if (found && sscanf(strchr(found, ','), ",\"count\":%u,\"error\":%lf", &count, &error) == 2)
+            snprintf(w->rounding, sizeof w->rounding,
+                     "%u weights are f16, with a relative error of at most %.2g", count, error);
+        free(text);
+    }
+}
+
 /* What has a recipe must be a model that `ai classify` takes. */
 static ai_status check_model(void *user, const ai_model *model, ai_error *err)
 {
-    const watch *w = user;
+    watch *w = user;
     ai_options o = AI_OPTIONS_INIT;
     ai_classifier *classifier = NULL;
     o.threads = 1;
+    note_rounding(w, model);
     if (!w->is_classifier)
         return AI_OK;
     ai_status status = ai_classifier_open(&classifier, model, &o, err);
@@ -193,12 +228,15 @@ static int run(const ai_cli_args *args)
         o.check = check_model;
         o.user = &w;
         w.is_classifier = p.recipe != NULL;
+        w.is_rounded = (flags & AI_CONVERT_F16_WEIGHTS) != 0;
         ai_cli_hold_signals();
         ai_status converted =
             ai_convert_file(args->operands[0], ai_cli_text(args, "out"), &o, &err);
         ai_cli_bar_clear(&w.bar);
         if (converted != AI_OK)
             status = ai_cli_failed(concerned(args, &w, converted), &err);
+        else if (w.rounding[0])
+            puts(w.rounding);
         ai_cli_release_signals();
     }
     free_parts(&p);

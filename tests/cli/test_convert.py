@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -248,3 +249,41 @@ def test_winograd_is_auto_or_off(ai, edges_onnx, edges, tmp_path):
     wrong = ai("convert", edges_onnx, "-o", tmp_path / "x.lai", "--winograd", "on")
     assert wrong.status == 2
     assert "--winograd is 'on', needed is auto or off" in wrong.err
+
+
+def wide_product(path, greatest=1.0):
+    weights = np.random.default_rng(7).uniform(-1, 1, (256, 96)).astype(np.float32)
+    weights[3, 5] = greatest
+    node = helper.make_node("MatMul", ["x", "w"], ["y"], name="fc/1")
+    return save(path, [node], [value("x", [1, 256])], [value("y", None)], {"w": weights})
+
+
+def test_weights_as_f16(ai, tmp_path):
+    source = wide_product(tmp_path / "m.onnx")
+    files = {choice: tmp_path / f"{choice}.lai" for choice in ("f32", "f16")}
+    assert ai("convert", source, "-o", files["f32"], "--weights", "f32") == (0, "", "")
+    status, out, err = ai("convert", source, "-o", files["f16"], "--weights", "f16")
+    assert (status, err) == (0, "")
+    told = re.fullmatch(r"1 weights are f16, with a relative error of at most (0\.000\d+)\n", out)
+    assert told and 0.0001 < float(told[1]) < 0.0005
+    assert files["f32"].stat().st_size - files["f16"].stat().st_size == 2 * 256 * 96
+    assert ai("verify", files["f16"]).status == 0
+    metadata = re.search(rb'"weights":(\{[^}]*\})', files["f16"].read_bytes())
+    found = json.loads(metadata[1])
+    assert (found["type"], found["count"]) == ("f16", 1)
+    assert found["error"] == pytest.approx(float(told[1]), rel=0.05)
+    assert b'"weights":' not in files["f32"].read_bytes()
+
+
+def test_weights_that_f16_has_not(ai, tmp_path):
+    source, out = wide_product(tmp_path / "m.onnx", 65520), tmp_path / "m.lai"
+    ai("convert", source, "-o", out, "--weights", "f16").failed(
+        source, "MatMul 'fc/1': weight 'w' has 65520", "f16 ends at 65504")
+    assert not out.exists()
+    assert ai("convert", source, "-o", out).status == 0
+
+
+def test_weights_are_f32_or_f16(ai, edges_onnx, tmp_path):
+    wrong = ai("convert", edges_onnx, "-o", tmp_path / "x.lai", "--weights", "s8")
+    assert wrong.status == 2
+    assert "--weights is 's8', needed is f32 or f16" in wrong.err

@@ -119,6 +119,25 @@ def test_distance_to_float64(name):
     assert ours_distance <= 2 * theirs_distance, (ours_distance, theirs_distance)
 
 
+def test_weights_as_f16(name, tmp_path, capsys):
+    """Half the file, the same best and the same five; how far the logits move is told. Of those next
+    to one another two may change places: they are closer than what rounding moves."""
+    path = tmp_path / "f16.lai"
+    libai.convert(CACHE / f"{name}.onnx", path, weights="f16")
+    libai.self_test(path, threads=1)
+    assert path.stat().st_size <= 0.52 * (ZOO / f"{name}.lai").stat().st_size
+    moved = []
+    with libai.Model(path, threads=1) as rounded:
+        for title, (x, ours, _) in answers(name).items():
+            logits = rounded(x)
+            assert best(logits)[0] == best(ours)[0], title
+            assert sorted(best(logits)) == sorted(best(ours)), title
+            moved.append(np.linalg.norm(logits - ours) / np.linalg.norm(ours))
+    with capsys.disabled():
+        print(f"{name}: f16 weights move the logits by {max(moved):.2%} at most")
+    assert max(moved) <= 0.02
+
+
 # ---- Layer by layer ----
 
 

@@ -168,3 +168,16 @@ def test_resnet50(tmp_path):
             assert best(network(photo)) == best(peer(model, {key: photo}))
     assert np.linalg.norm(fast - exact) <= 10 * np.linalg.norm(theirs - exact)
     assert best(fast) == best(exact)
+    assert_f16(source, tmp_path, x, fast)
+
+
+def assert_f16(source: Path, folder: Path, x: np.ndarray, fast: np.ndarray):
+    """Transformed weights of f16 are no worse than direct ones of f16 by more than twice."""
+    moved = {}
+    for name, winograd in {"fast": True, "direct": False}.items():
+        path = folder / f"{name}-f16.lai"
+        libai.convert(source, path, weights="f16", winograd=winograd)
+        assert path.stat().st_size <= 0.51 * (folder / f"{name}.lai").stat().st_size
+        with libai.Model(path, threads=1) as network:
+            moved[name] = np.linalg.norm(network(x) - fast) / np.linalg.norm(fast)
+    assert moved["fast"] <= 2 * moved["direct"] and moved["fast"] <= 0.01, moved

@@ -54,6 +54,7 @@ Suite *fold_suite(void);
 Suite *fuse_suite(void);
 Suite *layout_suite(void);
 Suite *winograd_suite(void);
+Suite *narrow_suite(void);
 Suite *convert_suite(void);
 Suite *exhaustion_suite(void);
 
