@@ -15,10 +15,27 @@ enum { MAX_TURNS = 32, SEARCH_STEPS = 1 << 22 };
 static uint32_t root_of(ai_place *p, uint32_t i)
 {
     while (p[i].root != i) {
+        p[i].at += p[p[i].root].at;
         p[i].root = p[p[i].root].root;
         i = p[i].root;
     }
     return i;
+}
+
+/* Where a tensor lies in its root. */
+static int64_t at_of(const ai_place *p, uint32_t i)
+{
+    int64_t at = 0;
+    for (; p[i].root != i; i = p[i].root)
+        at += p[i].at;
+    return at;
+}
+
+/* A group, or a tensor that is alone, lies in another tensor from now on. */
+static void put_into(ai_place *p, uint32_t group, uint32_t tensor, int64_t at)
+{
+    p[group].at = at_of(p, tensor) + at;
+    p[group].root = root_of(p, tensor);
 }
 
 /* Written at each call, in memory that other tensors have at other times. */
@@ -29,14 +46,65 @@ static bool is_in_arena(const ai_tensor *t)
 
 /* ---- Groups ---- */
 
-/* A view lies where its source lies. One of a state is copied instead: new states must not be read
- * from old ones when they are taken over. */
+/* What a part takes of the whole: planes, whose border is not known yet, or bytes. */
+static int64_t units_of(const ai_tensor *t)
+{
+    return t->layout == AI_LAYOUT_NCHW16C ? t->dim[0] * ((t->dim[1] + 15) / 16) : t->bytes;
+}
+
+/* Every tensor begins at a cache line. */
+static bool is_aligned(const ai_tensor *t, int64_t at)
+{
+    return t->layout == AI_LAYOUT_NCHW16C || at == ai_align(at);
+}
+
+/* A view lies where its source lies, and parts that were cut. One of a state is copied instead: new
+ * states must not be read from old ones when they are taken over. */
 static void join_views(ai_session *s, ai_place *p)
 {
     for (uint32_t i = 0; i < s->model->step_count; i++) {
         const ai_step *step = &s->steps[i];
-        if (step->alias == AI_ALIAS_VIEW && !step->is_folded && is_in_arena(step->in[0]))
-            p[step->out[0]->index].root = root_of(p, step->in[0]->index);
+        bool is_cut = step->alias == AI_ALIAS_CUT;
+        if ((!is_cut && step->alias != AI_ALIAS_VIEW) || step->is_folded ||
+            !is_in_arena(step->in[0]))
+            continue;
+        int64_t at = 0;
+        for (uint32_t k = 0; k < (is_cut ? step->out_count : 1); k++) {
+            if (is_aligned(step->out[k], at))
+                put_into(p, step->out[k]->index, step->in[0]->index, at);
+            at += units_of(step->out[k]);
+        }
+    }
+}
+
+/* The group of a tensor that may be put into another: it has all of the group's bytes, and they are
+ * written by a step. AI_FILE_NONE: there is no such group. */
+static uint32_t own_group(const ai_session *s, ai_place *p, const ai_tensor *t)
+{
+    uint32_t root = root_of(p, t->index);
+    const ai_tensor *r = &s->tensors[root];
+    bool is_whole = root == t->index || (r->layout == AI_LAYOUT_PLAIN && r->bytes == t->bytes);
+    return is_whole && is_in_arena(r) && r->kind == AI_TENSOR_VALUE && r->layout == t->layout
+               ? root
+               : AI_FILE_NONE;
+}
+
+/* Inputs that are joined lie in the output, where they can; the others are copied to it. From the
+ * last step on: an output that lies in a later one takes its parts along. */
+static void join_parts(ai_session *s, ai_place *p)
+{
+    for (uint32_t i = s->model->step_count; i-- > 0;) {
+        const ai_step *step = &s->steps[i];
+        if (step->alias != AI_ALIAS_JOIN || step->is_folded)
+            continue;
+        int64_t at = 0;
+        for (uint32_t k = 0; k < step->in_count; k++) {
+            uint32_t group = own_group(s, p, step->in[k]);
+            if (group != AI_FILE_NONE && group != root_of(p, step->out[0]->index) &&
+                is_aligned(step->in[k], at))
+                put_into(p, group, step->out[0]->index, at);
+            at += units_of(step->in[k]);
+        }
     }
 }
 
@@ -124,7 +192,8 @@ static bool can_share(const ai_session *s, ai_place *p, const ai_step *step)
         if (i != step->alias_input && step->in[i] && root_of(p, step->in[i]->index) == root)
             return false;
     }
-    return p[root].last == step->index && s->tensors[root].bytes == in->bytes;
+    return p[root].last == step->index && s->tensors[root].bytes == in->bytes &&
+           root_of(p, out->index) != root;
 }
 
 static void join_in_place(ai_session *s, ai_place *p)
@@ -135,8 +204,8 @@ static void join_in_place(ai_session *s, ai_place *p)
             continue;
         uint32_t in = root_of(p, step->in[step->alias_input]->index);
         uint32_t out = root_of(p, step->out[0]->index);
-        p[in].last = p[out].last;
-        p[out].root = in;
+        use(p, out, p[in].first);
+        put_into(p, in, step->out[0]->index, 0);
     }
 }
 
@@ -314,6 +383,7 @@ ai_status ai_arena_plan(ai_session *s, ai_place *p, uint32_t *order, ai_error *e
     for (uint32_t i = 0; i < tensors + s->model->step_count; i++)
         p[i] = (ai_place){.root = i, .first = UINT32_MAX, .next = AI_FILE_NONE};
     join_views(s, p);
+    join_parts(s, p);
     ai_status status = spread_borders(s, p, err);
     if (status)
         return status;

@@ -64,7 +64,9 @@ int64_t ai_tensor_count(const ai_tensor *t);
 enum {
     AI_ALIAS_NONE = 0,
     AI_ALIAS_VIEW = 1,   /* output 0 has the bytes of input 0: nothing runs */
-    AI_ALIAS_INPLACE = 2 /* output 0 may lie where input `alias_input` lay, if that ends here */
+    AI_ALIAS_INPLACE = 2, /* output 0 may lie where input `alias_input` lay, if that ends here */
+    AI_ALIAS_JOIN = 3, /* output 0 is its inputs one behind the other: they may lie in it */
+    AI_ALIAS_CUT = 4   /* the outputs, all wanted, are parts of input 0 one behind the other */
 };
 
 typedef struct ai_op ai_op;
@@ -84,6 +86,7 @@ struct ai_step {
     uint8_t             alias; /* (check) */
     uint8_t             alias_input; /* (check) */
     bool                is_folded;   /* ran while the session opened; outputs are known */
+    bool                is_idle;     /* outputs lie where inputs do: nothing is left to run */
     int64_t             work;    /* (check) independent units of output, at least 1 */
     int64_t             scratch; /* (check) bytes that one part needs, the same on every CPU */
     uint8_t            *scratch_data; /* of all parts, each at a multiple of 64; bound */

@@ -58,16 +58,11 @@ ai_status ai_session_output(const ai_session *s, uint32_t index, ai_tensor_info 
     return s ? describe_tensor(s, &s->model->header->outputs, index, info) : AI_E_ARGUMENT;
 }
 
-static bool is_view(const ai_step *step)
-{
-    return step->alias == AI_ALIAS_VIEW && step->in[0]->data == step->out[0]->data;
-}
-
 static const char *kernel_name(const ai_step *step)
 {
     if (step->is_folded)
         return "folded";
-    if (is_view(step))
+    if (step->is_idle)
         return "view";
     return step->kernel[0] ? step->kernel[0]->name : "plain";
 }
@@ -93,7 +88,7 @@ ai_status ai_session_step(const ai_session *s, uint32_t index, ai_step_info *inf
     ai_step_info all = AI_STEP_INFO_INIT;
     all.calls = step->calls > UINT32_MAX ? UINT32_MAX : (uint32_t)step->calls;
     all.ns = step->ns;
-    if (!step->is_folded && !is_view(step)) {
+    if (!step->is_folded && !step->is_idle) {
         all.flops = step->flops;
         for (uint32_t i = 0; i < step->in_count; i++) {
             if (step->in[i])

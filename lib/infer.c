@@ -88,9 +88,7 @@ static void copy_outputs(const ai_session *s, const ai_buffer *outputs)
 
 static ai_status run_step(const ai_session *s, const ai_step *step, ai_error *err)
 {
-    if (step->is_folded)
-        return AI_OK;
-    if (step->alias == AI_ALIAS_VIEW && step->in[0]->data == step->out[0]->data)
+    if (step->is_folded || step->is_idle)
         return AI_OK;
     return s->pool && step->parts > 1 ? ai_pool_run(s->pool, step, err)
                                       : ai_part_run(step, 0, 1, err);

@@ -141,6 +141,38 @@ static ai_session *move(const ai_session *from, void *to)
     return s;
 }
 
+/* Where element 0 of a tensor lies in the arena. */
+static int64_t place_of(const ai_tensor *t, const ai_place *places)
+{
+    int64_t size = (int64_t)ai_type_bytes(t->type);
+    int64_t at = 0;
+    uint32_t root = t->index;
+    for (; places[root].root != root; root = places[root].root)
+        at += places[root].at;
+    if (t->layout != AI_LAYOUT_NCHW16C)
+        return places[root].offset + at;
+    return places[root].offset +
+           (at * t->plane + t->border[0] * t->row + (int64_t)t->border[1] * 16) * size;
+}
+
+/* Do the outputs lie where the inputs do? */
+static bool is_idle(const ai_step *step)
+{
+    bool is_join = step->alias == AI_ALIAS_JOIN;
+    uint32_t count = is_join ? step->in_count : step->out_count;
+    ai_tensor *const *part = is_join ? step->in : step->out;
+    if (step->is_folded || (step->alias != AI_ALIAS_VIEW && step->alias != AI_ALIAS_JOIN &&
+                            step->alias != AI_ALIAS_CUT))
+        return false;
+    const uint8_t *at = is_join ? step->out[0]->data : step->in[0]->data;
+    for (uint32_t i = 0; i < (step->alias == AI_ALIAS_VIEW ? 1 : count); i++) {
+        if (part[i]->data != at && part[i]->bytes > 0)
+            return false;
+        at += part[i]->bytes;
+    }
+    return true;
+}
+
 /* Gives every tensor and every scratch its address. `places` is of the block in which the session
  * was planned. */
 static void bind(ai_session *s, ai_place *places)
@@ -158,18 +190,13 @@ static void bind(ai_session *s, ai_place *places)
         ai_tensor *t = &s->tensors[i];
         if (t->known || t->kind == AI_TENSOR_CONSTANT || t->kind == AI_TENSOR_STATE)
             continue;
-        uint32_t root = i;
-        while (places[root].root != root)
-            root = places[root].root;
-        int64_t border = t->layout == AI_LAYOUT_NCHW16C
-                             ? (t->border[0] * t->row + (int64_t)t->border[1] * 16) *
-                                   (int64_t)ai_type_bytes(t->type)
-                             : 0;
-        t->data = s->arena + places[root].offset + border;
+        t->data = s->arena + place_of(t, places);
     }
     for (uint32_t i = 0; i < s->model->step_count; i++) {
-        if (s->steps[i].scratch)
-            s->steps[i].scratch_data = s->arena + places[s->model->tensor_count + i].offset;
+        ai_step *step = &s->steps[i];
+        step->is_idle = is_idle(step);
+        if (step->scratch)
+            step->scratch_data = s->arena + places[s->model->tensor_count + i].offset;
     }
 }
 

@@ -37,6 +37,7 @@ struct ai_session {
 typedef struct ai_place {
     int64_t bytes;
     int64_t offset; /* in the arena */
+    int64_t at;     /* in the root: planes of NCHW16C, else bytes */
     uint32_t root;
     uint32_t first; /* step that writes it */
     uint32_t last;  /* step that reads it last; the number of steps: it is an output */

@@ -74,6 +74,10 @@ static ai_status check_concat(ai_step *s, ai_error *err)
     if (status != AI_OK)
         return status;
     set_axis(s, axis, out);
+    s->alias = AI_ALIAS_NONE;
+    if (out->layout == AI_LAYOUT_PLAIN ? s->local[OUTER] == 1
+                                       : axis == 0 || (axis == 1 && dim[0] == 1))
+        s->alias = AI_ALIAS_JOIN;
     if (out->layout == AI_LAYOUT_NCHW16C)
         s->work = ai_units(ai_span(dim, 0, 4) == 0 ? 0 : ai_image_blocks(out) * dim[2]);
     else
@@ -96,9 +100,10 @@ static void run_concat_plain(const ai_step *s, int64_t begin, int64_t end)
     for (int64_t unit = begin; unit < end; unit++) {
         const ai_tensor *in = s->in[i];
         size_t part = (size_t)in->dim[axis] * bytes;
-        if (part > 0)
-            memcpy((char *)out->data + (size_t)done * bytes,
-                   (const char *)in->data + (size_t)outer * part, part);
+        char *to = (char *)out->data + (size_t)done * bytes;
+        const char *from = (const char *)in->data + (size_t)outer * part;
+        if (part > 0 && to != from)
+            memcpy(to, from, part);
         done += in->dim[axis];
         if (++i == s->in_count) {
             i = 0;
@@ -141,8 +146,9 @@ static void run_concat_blocks(const ai_step *s, int64_t begin, int64_t end)
         float *to = (float *)out->data + unit / height * out->plane + at[2] * out->row;
         if (axis < 3) {
             const ai_tensor *in = find_part(s, axis, axis == 1 ? 16 : 1, at[axis], &at[axis]);
-            memcpy(to, block_row(in, at[0], at[1], at[2]),
-                   (size_t)out->dim[3] * 16 * sizeof(float));
+            const float *from = block_row(in, at[0], at[1], at[2]);
+            if (to != from)
+                memcpy(to, from, (size_t)out->dim[3] * 16 * sizeof(float));
             continue;
         }
         for (uint32_t i = 0; i < s->in_count; i++) {
@@ -223,6 +229,9 @@ static ai_status check_split(ai_step *s, ai_error *err)
                             "outputs take %" PRId64 " of axis %u, input has %" PRId64, total - left,
                             axis, total);
     set_axis(s, axis, in);
+    s->alias = s->local[OUTER] == 1 ? AI_ALIAS_CUT : AI_ALIAS_NONE;
+    for (uint32_t i = 0; i < s->out_count; i++)
+        s->alias = s->out[i] == NULL ? AI_ALIAS_NONE : s->alias;
     s->local[3] = equal;
     s->work = ai_span(in->dim, 0, in->rank) == 0 ? 1 : s->local[OUTER];
     return AI_OK;
@@ -249,9 +258,12 @@ static ai_status run_split(const ai_step *s, int64_t begin, int64_t end, void *s
         else if (out == NULL)
             size = in->dim[axis] - done < s->local[3] ? in->dim[axis] - done : s->local[3];
         size_t part = (size_t)size * bytes;
-        for (int64_t k = begin; out != NULL && part > 0 && k < end; k++)
-            memcpy((char *)out->data + (size_t)k * part,
-                   (const char *)in->data + (size_t)(k * in->dim[axis] + done) * bytes, part);
+        for (int64_t k = begin; out != NULL && part > 0 && k < end; k++) {
+            const char *from = (const char *)in->data + (size_t)(k * in->dim[axis] + done) * bytes;
+            char *to = (char *)out->data + (size_t)k * part;
+            if (to != from)
+                memcpy(to, from, part);
+        }
         done += size;
     }
     return AI_OK;

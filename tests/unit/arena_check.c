@@ -13,15 +13,22 @@ static bool is_in_arena(const ai_tensor *t)
 
 /* ---- Replay ---- */
 
-enum { GRAIN = 64, SCRATCH = -1 };
+enum { GRAIN = 4, SCRATCH = -1 };
 
 typedef struct replay {
     const ai_session *s;
-    int32_t *owner; /* of each grain of the arena: whose value lies there */
-    int32_t *value; /* of each tensor: views have that of their source */
-    int32_t last;   /* value */
+    int32_t *owner;   /* of each grain of the arena: which write was the last */
+    int32_t **grains; /* of each tensor: what its grains were when it was there */
+    int32_t last;     /* write */
     char *message;
 } replay;
+
+static bool lies_at(const ai_tensor *part, const ai_tensor *whole)
+{
+    const uint8_t *begin = whole->data;
+    const uint8_t *at = part->data;
+    return at >= begin && at + part->bytes <= begin + whole->bytes;
+}
 
 /* Where a tensor begins with its border, from the start of the arena. */
 static int64_t begin_of(const ai_session *s, const ai_tensor *t)
@@ -35,12 +42,12 @@ static int64_t begin_of(const ai_session *s, const ai_tensor *t)
 
 static bool fill(replay *r, int64_t begin, int64_t bytes, int32_t value)
 {
-    if (begin < 0 || begin % GRAIN || begin + bytes > r->s->arena_bytes) {
+    if (begin < 0 || begin + bytes > r->s->arena_bytes) {
         snprintf(r->message, 160, "%lld bytes at %lld are not in the arena", (long long)bytes,
                  (long long)begin);
         return false;
     }
-    for (int64_t i = begin / GRAIN; i < (begin + bytes + GRAIN - 1) / GRAIN; i++)
+    for (int64_t i = (begin + GRAIN - 1) / GRAIN; i < (begin + bytes + GRAIN - 1) / GRAIN; i++)
         r->owner[i] = value;
     return true;
 }
@@ -49,7 +56,7 @@ static bool is_whole(replay *r, const ai_tensor *t, uint32_t step)
 {
     int64_t begin = begin_of(r->s, t);
     for (int64_t i = begin / GRAIN; i < (begin + t->bytes + GRAIN - 1) / GRAIN; i++) {
-        if (r->owner[i] != r->value[t->index]) {
+        if (!r->grains[t->index] || r->owner[i] != r->grains[t->index][i - begin / GRAIN]) {
             snprintf(r->message, 160, "tensor %u is lost at step %u: %s lies in it", t->index, step,
                      r->owner[i] == SCRATCH ? "scratch" : "another");
             return false;
@@ -58,10 +65,40 @@ static bool is_whole(replay *r, const ai_tensor *t, uint32_t step)
     return true;
 }
 
+/* From now on the tensor is what lies where it lies. */
+static bool take(replay *r, const ai_tensor *t)
+{
+    int64_t begin = begin_of(r->s, t) / GRAIN;
+    size_t count = (size_t)((t->bytes + GRAIN - 1) / GRAIN);
+    free(r->grains[t->index]);
+    r->grains[t->index] = malloc((count + 1) * sizeof(int32_t));
+    if (r->grains[t->index])
+        memcpy(r->grains[t->index], r->owner + begin, count * sizeof(int32_t));
+    return r->grains[t->index] != NULL;
+}
+
 static bool write_tensor(replay *r, const ai_tensor *t)
 {
-    r->value[t->index] = ++r->last;
-    return !is_in_arena(t) || fill(r, begin_of(r->s, t), t->bytes, r->last);
+    if (is_in_arena(t) && begin_of(r->s, t) % 64 != 0) {
+        snprintf(r->message, 160, "tensor %u does not begin at a cache line", t->index);
+        return false;
+    }
+    return !is_in_arena(t) || (fill(r, begin_of(r->s, t), t->bytes, ++r->last) && take(r, t));
+}
+
+/* Writes the inputs of a joining step that do not lie in its output to their places in it. */
+static bool join(replay *r, const ai_step *step)
+{
+    int64_t begin = begin_of(r->s, step->out[0]);
+    const uint8_t *at = step->out[0]->data;
+    for (uint32_t k = 0; k < step->in_count; k++) {
+        int64_t bytes = step->in[k]->bytes;
+        if (step->in[k]->data != at && !fill(r, begin, bytes, ++r->last))
+            return false;
+        begin += bytes;
+        at += bytes;
+    }
+    return take(r, step->out[0]);
 }
 
 /* All of a list of the header, as it stands before or after the run. */
@@ -92,16 +129,22 @@ static bool run_step(replay *r, const ai_step *step)
     int64_t scratch = ai_align(step->scratch) * step->parts;
     if (!read_inputs(r, step, false))
         return false;
-    if (step->alias == AI_ALIAS_VIEW && step->in[0]->data == step->out[0]->data) {
-        r->value[step->out[0]->index] = r->value[step->in[0]->index];
-        return true;
+    for (uint32_t k = 0; step->is_idle && k < step->out_count; k++) {
+        if (!take(r, step->out[k]))
+            return false;
     }
+    if (step->is_idle)
+        return true;
     if (scratch && !fill(r, step->scratch_data - r->s->arena, scratch, SCRATCH))
         return false;
     if (!read_inputs(r, step, false))
         return false;
+    bool is_joined = step->alias == AI_ALIAS_JOIN && is_in_arena(step->out[0]);
     for (uint32_t k = 0; k < step->out_count; k++) {
-        if (step->out[k] && !write_tensor(r, step->out[k]))
+        bool is_cut = step->alias == AI_ALIAS_CUT && lies_at(step->out[k], step->in[0]);
+        if (step->out[k] && !(is_joined ? join(r, step)
+                              : is_cut  ? take(r, step->out[k])
+                                        : write_tensor(r, step->out[k])))
             return false;
     }
     if (scratch && r->owner[(step->scratch_data - r->s->arena) / GRAIN] != SCRATCH) {
@@ -135,11 +178,13 @@ bool arena_replay(const ai_session *s, char *message)
 {
     replay r = {.s = s, .message = message};
     r.owner = calloc((size_t)(s->arena_bytes / GRAIN) + 1, sizeof(*r.owner));
-    r.value = calloc(s->model->tensor_count + (size_t)1, sizeof(*r.value));
+    r.grains = calloc(s->model->tensor_count + (size_t)1, sizeof(*r.grains));
     snprintf(message, 160, "no memory to replay");
-    bool is_right = r.owner && r.value && run_all(&r);
+    bool is_right = r.owner && r.grains && run_all(&r);
+    for (uint32_t i = 0; i < s->model->tensor_count && r.grains; i++)
+        free(r.grains[i]);
     free(r.owner);
-    free(r.value);
+    free(r.grains);
     return is_right;
 }
 
@@ -155,6 +200,41 @@ static void use(life *lives, const ai_tensor *t, uint32_t step)
     life *l = &lives[t->index];
     l->first = step < l->first ? step : l->first;
     l->last = step > l->last ? step : l->last;
+}
+
+/* A whole is there as long as one of its parts: its memory is kept. */
+static bool keep(life *whole, const life *part)
+{
+    life old = *whole;
+    whole->first = part->first < old.first ? part->first : old.first;
+    whole->last = part->last > old.last ? part->last : old.last;
+    return whole->first != old.first || whole->last != old.last;
+}
+
+/* A source lives as long as its views, a whole as long as the parts that lie in it, an output that
+ * lies in place of an input from when that was there; a view and its source are one. */
+static bool spread_lives(const ai_session *s, life *lives)
+{
+    bool is_changed = false;
+    for (uint32_t i = 0; i < s->model->step_count; i++) {
+        const ai_step *step = &s->steps[i];
+        bool is_join = step->alias == AI_ALIAS_JOIN;
+        bool is_in_place = step->alias == AI_ALIAS_INPLACE;
+        const ai_tensor *whole = is_join || is_in_place ? step->out[0] : step->in[0];
+        uint32_t count = is_join ? step->in_count : is_in_place ? 1 : step->out_count;
+        ai_tensor *const *part = is_join       ? step->in
+                                 : is_in_place ? &step->in[step->alias_input]
+                                               : step->out;
+        if (step->is_folded || step->alias == AI_ALIAS_NONE || !is_in_arena(whole))
+            continue;
+        for (uint32_t k = 0; k < count; k++) {
+            if (part[k] && is_in_arena(part[k]) && lies_at(part[k], whole))
+                is_changed |= keep(&lives[whole->index], &lives[part[k]->index]);
+            if (step->alias == AI_ALIAS_VIEW && step->is_idle)
+                is_changed |= keep(&lives[part[k]->index], &lives[whole->index]);
+        }
+    }
+    return is_changed;
 }
 
 static void find_lives(const ai_session *s, life *lives)
@@ -176,11 +256,8 @@ static void find_lives(const ai_session *s, life *lives)
         use(lives, ai_session_tensor(s, h->outputs.first + i), steps);
     for (uint32_t i = 0; i < h->states.count; i++)
         use(lives, ai_session_tensor(s, h->states.first + 3 * i + 1), steps);
-    for (uint32_t i = steps; i-- > 0;) { /* a view keeps its source alive */
-        const ai_step *step = &s->steps[i];
-        if (step->alias == AI_ALIAS_VIEW && !step->is_folded)
-            use(lives, step->in[0], lives[step->out[0]->index].last);
-    }
+    while (spread_lives(s, lives))
+        ;
 }
 
 static bool is_alive(const ai_session *s, const life *lives, uint32_t tensor, uint32_t step)
@@ -189,14 +266,25 @@ static bool is_alive(const ai_session *s, const life *lives, uint32_t tensor, ui
            lives[tensor].last >= step;
 }
 
-/* Views, and outputs in place of an input, lie where another lies: they count once. */
+/* Does the tensor lie in the other one, or where the other one of a lower number lies? */
+static bool lies_in(const ai_tensor *t, const ai_tensor *other)
+{
+    const uint8_t *begin = t->data;
+    const uint8_t *other_begin = other->data;
+    if (begin == other_begin && t->bytes == other->bytes)
+        return other->index < t->index;
+    return begin >= other_begin && begin + t->bytes <= other_begin + other->bytes;
+}
+
+/* Views, parts, and outputs in place of an input lie where another lies: they count once. */
 static int64_t alive_at(const ai_session *s, const life *lives, uint32_t step)
 {
     int64_t sum = 0;
     for (uint32_t i = 0; i < s->model->tensor_count; i++) {
         bool is_counted = is_alive(s, lives, i, step);
-        for (uint32_t k = 0; k < i && is_counted; k++)
-            is_counted = s->tensors[k].data != s->tensors[i].data || !is_alive(s, lives, k, step);
+        for (uint32_t k = 0; k < s->model->tensor_count && is_counted; k++)
+            is_counted =
+                k == i || !is_alive(s, lives, k, step) || !lies_in(&s->tensors[i], &s->tensors[k]);
         sum += is_counted ? ai_align(s->tensors[i].bytes) : 0;
     }
     return sum;

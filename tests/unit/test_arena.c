@@ -10,7 +10,7 @@
 enum { STEPS = 60 };
 
 /* Random graphs: Relu (in place), Identity (a view), Softmax and LpNormalization (with scratch),
- * Concat along axis 0 and Transpose (neither). */
+ * Concat (of parts that lie in it) and Split (into parts that lie in another), Transpose (none). */
 static lai *random_graph(uint64_t seed)
 {
     ai_axis_params axis = {.axis = 0};
@@ -21,7 +21,7 @@ static lai *random_graph(uint64_t seed)
     value[0] =
         lai_input(f, "a", AI_F32, 0, 1, (int64_t[]){(int64_t)(draw_random(&seed) % 500 + 1)});
     value[1] =
-        lai_input(f, "b", AI_F32, 0, 1, (int64_t[]){(int64_t)(draw_random(&seed) % 500 + 1)});
+        lai_input(f, "b", AI_F32, 0, 1, (int64_t[]){(int64_t)(draw_random(&seed) % 16 + 1) * 32});
     for (uint32_t i = 0; i < STEPS; i++) {
         uint32_t a = value[count - 1 - draw_random(&seed) % (count < 6 ? count : 6)];
         uint32_t b = value[count - 1 - draw_random(&seed) % (count < 3 ? count : 3)];
@@ -35,6 +35,9 @@ static lai *random_graph(uint64_t seed)
                      1, 1, (uint32_t[]){a, y});
         else if (draw_random(&seed) % 8 == 0)
             lai_step(f, AI_OP_CONCAT, "c", &axis, 2, 1, (uint32_t[]){a, b, y});
+        else if (draw_random(&seed) % 8 == 0)
+            lai_step(f, AI_OP_SPLIT, "p", &axis, 1, 2,
+                     (uint32_t[]){a, lai_value(f, "rest", AI_F32), y});
         else
             lai_step(f, AI_OP_TRANSPOSE, "t", NULL, 1, 1, (uint32_t[]){a, y});
         value[count++] = y;
@@ -57,7 +60,7 @@ START_TEST(test_random_graphs)
         ai_session *s;
         char message[160];
         ck_assert_int_eq(ai_session_open(&s, m, NULL, NULL), AI_OK);
-        ck_assert_uint_eq(m->tensor_count, STEPS + 2);
+        ck_assert_uint_ge(m->tensor_count, STEPS + 2);
         ck_assert_msg(arena_replay(s, message), "seed %llu: %s", (unsigned long long)seed, message);
         int64_t most = arena_most_alive(s);
         ck_assert_int_eq(s->live_bytes, most);
@@ -170,6 +173,52 @@ START_TEST(test_in_place)
 }
 END_TEST
 
+/* Parts are written where they are joined, and read where they were cut: nothing is copied, and no
+ * memory but that of the whole is taken. A constant part is copied to its place. */
+START_TEST(test_parts)
+{
+    static const float constant[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+    ai_axis_params axis = {.axis = 0};
+    lai *f = lai_new("parts");
+    uint32_t x = lai_input(f, "x", AI_F32, 0, 1, (int64_t[]){32});
+    uint32_t k = lai_constant(f, "k", AI_F32, 0, 1, (int64_t[]){16}, constant);
+    uint32_t v[8];
+    for (int i = 0; i < 8; i++)
+        v[i] = lai_value(f, "v", AI_F32);
+    lai_step(f, AI_OP_NEG, "neg", NULL, 1, 1, (uint32_t[]){x, v[0]});
+    lai_step(f, AI_OP_TRANSPOSE, "copy", NULL, 1, 1, (uint32_t[]){x, v[1]});
+    lai_step(f, AI_OP_CONCAT, "inner", &axis, 2, 1, (uint32_t[]){v[0], v[1], v[2]});
+    lai_step(f, AI_OP_CONCAT, "outer", &axis, 2, 1, (uint32_t[]){v[2], k, v[3]});
+    lai_step(f, AI_OP_SPLIT, "cut", &axis, 1, 5,
+             (uint32_t[]){v[3], v[4], v[5], v[6], v[7], lai_value(f, "w", AI_F32)});
+    lai_output(f, v[5]);
+    lai_output(f, v[7]);
+    uint8_t *file;
+    ai_model *m = must_open(f, &file);
+    ai_session *s;
+    float in[32];
+    float y[2][16];
+    char message[160];
+    ai_view input = {in, sizeof(in)};
+    ai_buffer outputs[2] = {{y[0], 64}, {y[1], 64}};
+    for (int i = 0; i < 32; i++)
+        in[i] = (float)i + 0.5f;
+    ck_assert_int_eq(ai_session_open(&s, m, NULL, NULL), AI_OK);
+    ck_assert_msg(arena_replay(s, message), "%s", message);
+    ck_assert(s->steps[2].is_idle && !s->steps[3].is_idle && s->steps[4].is_idle);
+    ck_assert_ptr_eq(s->tensors[v[2]].data, s->tensors[v[3]].data);
+    ck_assert_int_eq(s->arena_bytes, (32 + 80) * 4);
+    ck_assert_int_eq(ai_infer(s, &input, 1, outputs, 2, NULL, NULL), AI_OK);
+    for (int i = 0; i < 16; i++) {
+        ck_assert_float_eq(y[0][i], -in[16 + i]);
+        ck_assert_float_eq(y[1][i], in[16 + i]);
+    }
+    ai_session_close(s);
+    ai_model_close(m);
+    free(file);
+}
+END_TEST
+
 /* More groups than are placed one by one. */
 START_TEST(test_many)
 {
@@ -205,6 +254,7 @@ Suite *arena_suite(void)
     tcase_add_test(c, test_values);
     tcase_add_test(c, test_no_sharing);
     tcase_add_test(c, test_in_place);
+    tcase_add_test(c, test_parts);
     tcase_add_test(c, test_many);
     suite_add_tcase(suite, c);
     return suite;
