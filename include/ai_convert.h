@@ -35,8 +35,9 @@ typedef struct ai_named_data {         /* fixed for ever: becomes a resource of 
 /* Flags of ai_convert_options. */
 enum {
     AI_CONVERT_NO_WINOGRAD = 1, /* every Conv runs directly: a smaller file, up to a quarter slower */
-    AI_CONVERT_F16_WEIGHTS = 2  /* Conv, Gemm and MatMul weights are rounded to f16: half the file.
+    AI_CONVERT_F16_WEIGHTS = 2, /* Conv, Gemm and MatMul weights are rounded to f16: half the file.
                                  * AI_E_VALUE: one is too large for it. "metadata" has the error */
+    AI_CONVERT_NO_STRIPS   = 4  /* every Conv and pool is a step: the same bits, for comparisons */
 };
 
 typedef struct ai_convert_options {

@@ -192,6 +192,25 @@ typedef struct ai_pool_params { /* MaxPool, AveragePool, LpPool */
     uint32_t  reserved;
 } ai_pool_params; /* 88 bytes */
 
+/* Strips: a chain of steps, each of which alone reads what the one before it writes. Inputs: x, then
+ * of each stage weight, bias and residual, or NONE. */
+enum { AI_STRIPS_MAX = 4 };
+
+typedef struct ai_strips_stage {
+    uint32_t op; /* AI_OP_CONV or AI_OP_MAX_POOL */
+    uint32_t reserved;
+    union {
+        ai_conv_params conv;
+        ai_pool_params pool;
+    } params;
+} ai_strips_stage; /* 96 bytes */
+
+typedef struct ai_strips_params {
+    uint32_t        count;
+    uint32_t        reserved;
+    ai_strips_stage stage[AI_STRIPS_MAX];
+} ai_strips_params; /* 392 bytes */
+
 typedef struct ai_gemm_params { /* Gemm: A, B, C or NONE. MatMul: A, B, bias or NONE */
     float         alpha;
     float         beta;

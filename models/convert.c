@@ -15,7 +15,8 @@
 
 enum { SELF_TEST_SEED = 1 };
 
-static const uint32_t KNOWN_FLAGS = AI_CONVERT_NO_WINOGRAD | AI_CONVERT_F16_WEIGHTS;
+static const uint32_t KNOWN_FLAGS =
+    AI_CONVERT_NO_WINOGRAD | AI_CONVERT_F16_WEIGHTS | AI_CONVERT_NO_STRIPS;
 
 typedef struct job {
     const char *in_path;

@@ -22,6 +22,8 @@ static const ai_cli_option options[] = {
      "off: every Conv runs directly, in a smaller file; else where it pays"},
     {"weights", 0, AI_CLI_TEXT, false, 0, "f32|f16",
      "f16: weights are rounded, in half the file, and the error is told"},
+    {"strips", 0, AI_CLI_TEXT, false, 0, "auto|off",
+     "off: every Conv and pool is a step of its own; else some run together"},
 };
 
 typedef struct parts { /* what the converter's options point to */
@@ -146,11 +148,15 @@ static int take_flags(const ai_cli_args *args, uint32_t *flags)
 {
     bool is_direct;
     bool is_f16;
+    bool is_apart;
     int status = take_choice(args, "winograd", "auto", "off", &is_direct);
     if (status == AI_CLI_OK)
         status = take_choice(args, "weights", "f32", "f16", &is_f16);
     if (status == AI_CLI_OK)
-        *flags = (is_direct ? AI_CONVERT_NO_WINOGRAD : 0u) | (is_f16 ? AI_CONVERT_F16_WEIGHTS : 0u);
+        status = take_choice(args, "strips", "auto", "off", &is_apart);
+    if (status == AI_CLI_OK)
+        *flags = (is_direct ? AI_CONVERT_NO_WINOGRAD : 0u) | (is_f16 ? AI_CONVERT_F16_WEIGHTS : 0u) |
+                 (is_apart ? AI_CONVERT_NO_STRIPS : 0u);
     return status;
 }
 

@@ -241,14 +241,15 @@ def test_signals_leave_nothing(edges_onnx, tmp_path, number):
         assert os.listdir(tmp_path) == (["m.lai"] if out.exists() else [])
 
 
-def test_winograd_is_auto_or_off(ai, edges_onnx, edges, tmp_path):
+@pytest.mark.parametrize("option", ["--winograd", "--strips"])
+def test_choices_are_auto_or_off(ai, edges_onnx, edges, tmp_path, option):
     for choice in ("auto", "off"):  # no layer of this network gains by it
         out = tmp_path / f"{choice}.lai"
         assert ai("convert", edges_onnx, "-o", out, "--shape", "x=1x1x4x4",
-                  "--winograd", choice).status == 0
-    wrong = ai("convert", edges_onnx, "-o", tmp_path / "x.lai", "--winograd", "on")
+                  option, choice).status == 0
+    wrong = ai("convert", edges_onnx, "-o", tmp_path / "x.lai", option, "on")
     assert wrong.status == 2
-    assert "--winograd is 'on', needed is auto or off" in wrong.err
+    assert f"{option} is 'on', needed is auto or off" in wrong.err
 
 
 def wide_product(path, greatest=1.0):

@@ -28,7 +28,7 @@ def test_help(ai, command):
 
 OPTIONS = {
     "convert": ["--out", "--shape", "--labels", "--image", "--output", "--name", "--licence",
-                "--winograd", "--weights"],
+                "--winograd", "--weights", "--strips"],
     "info": ["--shape", "--threads", "--steps", "--json"],
     "verify": [],
     "run": ["--input", "--output-dir", "--shape", "--threads"],

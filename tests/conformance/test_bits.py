@@ -57,3 +57,19 @@ def test_resnet50(tmp_path):
     runpy.run_path(str(SOURCE / "models/zoo/resnet50/resnet50.py"))["main"](str(source))
     libai.convert(source, tmp_path / "resnet50.lai")
     assert_same_bits(tmp_path / "resnet50.lai")
+
+
+@pytest.mark.parametrize("name", ["efficientnet-lite0", "mobilenetv2"])
+def test_strips(name, tmp_path):
+    """Blocks that run in strips of rows, beside their steps one by one."""
+    source = SOURCE / "models" / "zoo" / "cache" / f"{name}.onnx"
+    assert source.exists(), f"models/zoo/fetch {name} gets it"
+    found = {}
+    for strips in (True, False):
+        path = tmp_path / "m.lai"
+        libai.convert(source, path, strips=strips)
+        for threads in (1, 2, 3):
+            with libai.Model(path, threads=threads) as model:
+                outputs = model(random_inputs(model))
+            found[strips, threads] = [array.tobytes() for array in outputs.values()]
+    assert all(outputs == found[False, 1] for outputs in found.values())

@@ -13,7 +13,7 @@
 #include "step.h"
 #include "threads.h"
 
-enum { THREADS = 3, SCRATCH = 1 << 24 };
+enum { THREADS = 3, SCRATCH = 1 << 24, MOST_OPERANDS = 8 };
 
 typedef struct any {
     uint64_t state;
@@ -119,6 +119,12 @@ static void make_params(any *a, step *s, const ai_op_row *row)
         s->params.pool.count_include_pad = (uint32_t)below(a, 2);
         s->params.pool.storage_order = (uint32_t)below(a, 2);
         s->params.pool.p = (uint32_t)(1 + below(a, 3));
+        return;
+    case AI_OP_STRIPS: /* one stage: strips.c has more */
+        s->params.strips.count = one_in(a, 20) ? (uint32_t)below(a, 6) : 1;
+        s->params.strips.stage[0].op = (uint32_t)(one_in(a, 20) ? below(a, 150) : AI_OP_MAX_POOL);
+        make_window(a, &s->params.strips.stage[0].params.pool.window);
+        s->params.strips.stage[0].params.pool.ceil_mode = (uint32_t)below(a, 2);
         return;
     case AI_OP_GEMM:
     case AI_OP_MATMUL:
@@ -370,15 +376,17 @@ static void make_resize_list(any *a, step *s, uint32_t i)
 
 static void make_step(any *a, step *s, const ai_op_row *row)
 {
-    uint32_t most_in = row->max_inputs < STEP_MAX ? row->max_inputs : STEP_MAX;
-    uint32_t most_out = row->max_outputs < STEP_MAX ? row->max_outputs : STEP_MAX;
+    uint32_t most_in = row->max_inputs < MOST_OPERANDS ? row->max_inputs : MOST_OPERANDS;
+    uint32_t most_out = row->max_outputs < MOST_OPERANDS ? row->max_outputs : MOST_OPERANDS;
     uint32_t in_count = row->min_inputs + (uint32_t)below(a, most_in - row->min_inputs + 1);
     uint32_t out_count = row->min_outputs + (uint32_t)below(a, most_out - row->min_outputs + 1);
-    bool has_blocks = one_in(a, 3);
+    bool has_blocks = one_in(a, row->number == AI_OP_STRIPS ? 1 : 3);
     int64_t dim[AI_MAX_RANK];
     bool is_f32 = row->number <= AI_OP_MEAN_VARIANCE_NORMALIZATION || is_recurrent(row->number);
     ai_type type = is_f32 ? AI_F32 : make_type(a);
 
+    if (row->number == AI_OP_STRIPS && !one_in(a, 5))
+        in_count = 4;
     step_init(s, row->number, in_count, out_count);
     make_params(a, s, row);
     for (uint32_t i = 0; i < in_count; i++) {

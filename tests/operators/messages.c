@@ -46,6 +46,40 @@ static void packed_conv(step *s)
     s->in[1].kind = AI_TENSOR_CONSTANT;
 }
 
+/* A depthwise Conv and a pointwise one with a residual. */
+static void strips(step *s)
+{
+    ai_strips_params *p = &s->params.strips;
+    step_init(s, AI_OP_STRIPS, 7, 1);
+    p->count = 2;
+    for (int i = 0; i < 2; i++) {
+        p->stage[i].op = AI_OP_CONV;
+        set_window(&p->stage[i].params.conv.window, i == 0 ? 3 : 1);
+        p->stage[i].params.conv.group = i == 0 ? 4 : 1;
+        s->in[1 + 3 * i].kind = AI_TENSOR_CONSTANT;
+    }
+    shape(s, 0, AI_LAYOUT_NCHW16C, 4, 2, 4, 5, 6);
+    shape(s, 1, AI_LAYOUT_DEPTHWISE16, 4, 4, 1, 3, 3);
+    shape(s, 4, AI_LAYOUT_CONV16, 4, 8, 4, 1, 1);
+    shape(s, 6, AI_LAYOUT_NCHW16C, 4, 2, 8, 3, 4);
+    s->in_list[2] = s->in_list[3] = s->in_list[5] = NULL;
+    s->out[0].layout = AI_LAYOUT_NCHW16C;
+}
+
+/* A window over 129 rows of 2^31 columns. */
+static void tall_strips(step *s)
+{
+    ai_strips_params *p = &s->params.strips;
+    strips(s);
+    set_window(&p->stage[0].params.conv.window, 1);
+    p->stage[0].params.conv.group = 1;
+    p->stage[1].params.conv.window.kernel[0] = 129;
+    shape(s, 0, AI_LAYOUT_NCHW16C, 4, 1, 1, 200, INT32_MAX);
+    shape(s, 1, AI_LAYOUT_DEPTHWISE16, 4, 1, 1, 1, 1);
+    shape(s, 4, AI_LAYOUT_CONV16, 4, 1, 1, 129, 1);
+    s->in_list[6] = NULL;
+}
+
 static void conv_transpose(step *s)
 {
     step_init(s, AI_OP_CONV_TRANSPOSE, 3, 1);
@@ -218,6 +252,47 @@ static void test_conv(void)
         "packed weight has 1 spatial dimensions, needs 2");
 }
 
+static void test_strips(void)
+{
+    GOOD(strips);
+    BAD(strips, t.in_list[0] = NULL, AI_E_FORMAT, "input 0 is missing");
+    BAD(strips, t.out_list[0] = NULL, AI_E_FORMAT, "output 0 is missing");
+    BAD(strips, t.in[0].rank = 3, AI_E_SHAPE, "input 0 has rank 3, needs 4");
+    BAD(strips, t.params.strips.count = 0, AI_E_FORMAT,
+        "0 stages have 7 inputs, needs 1 to 4 stages of 3 and 1 more");
+    BAD(strips, t.params.strips.count = 5, AI_E_FORMAT,
+        "5 stages have 7 inputs, needs 1 to 4 stages of 3 and 1 more");
+    BAD(strips, t.step.in_count = 6, AI_E_FORMAT,
+        "2 stages have 6 inputs, needs 1 to 4 stages of 3 and 1 more");
+    BAD(strips, t.params.strips.stage[1].op = AI_OP_AVERAGE_POOL, AI_E_UNSUPPORTED,
+        "stage 1 is operator 4, needs Conv or MaxPool");
+    BAD(strips, t.out[0].layout = AI_LAYOUT_PLAIN, AI_E_FORMAT,
+        "output 0 is plain, needs blocks of 16 channels");
+    /* Those of a stage */
+    BAD(strips, t.in_list[4] = NULL, AI_E_FORMAT, "input 1 is missing");
+    BAD(strips, t.in[4].dim[1] = 5, AI_E_SHAPE, "weight has 5 channels, input has 4");
+    BAD(strips, t.in[4].kind = AI_TENSOR_VALUE, AI_E_FORMAT, "packed weight is not a constant");
+    BAD(strips, t.in[6].dim[0] = 1, AI_E_SHAPE, "residual dimension 0 is 0, output has 1");
+    BAD(strips, t.in[0].layout = AI_LAYOUT_PLAIN, AI_E_UNSUPPORTED,
+        "layouts 0, 4 and 1 of input, weight and output do not go together");
+    /* Those that are no rows of one piece */
+    BAD(strips,
+        (t.params.strips.count = 1, t.step.in_count = 4, t.in[0].dim[1] = 32,
+         t.params.strips.stage[0].params.conv.group = 2,
+         shape(&t, 1, AI_LAYOUT_CONV16, 4, 32, 16, 3, 3)),
+        AI_E_UNSUPPORTED,
+        "stage 0 has 2 groups and weights of layout 2, needs 1 group or depthwise, and no "
+        "transform");
+    BAD(strips,
+        (t.params.strips.count = 1, t.step.in_count = 4,
+         t.params.strips.stage[0].params.conv.group = 1,
+         shape(&t, 1, AI_LAYOUT_WINOGRAD2, 4, 4, 4, 3, 3)),
+        AI_E_UNSUPPORTED,
+        "stage 0 has 1 groups and weights of layout 7, needs 1 group or depthwise, and no "
+        "transform");
+    BAD(tall_strips, (void)0, AI_E_SHAPE, "rows of a strip are over 2^44 bytes");
+}
+
 static void test_conv_transpose(void)
 {
     BAD(conv_transpose, t.out_list[0] = NULL, AI_E_FORMAT, "output 0 is missing");
@@ -281,8 +356,7 @@ static void test_products(void)
     BAD(gemm, t.in[0].rank = 3, AI_E_SHAPE, "matrices have rank 3 and 2, needs 2");
     BAD(gemm, t.in[1].dim[0] = 4, AI_E_SHAPE, "weight has 4 rows, input has 3 columns");
     BAD(gemm, t.params.gemm.trans_b = 1, AI_E_SHAPE, "weight has 5 rows, input has 3 columns");
-    BAD(gemm, t.params.gemm.trans_a = 2, AI_E_UNSUPPORTED,
-        "trans_a 2, trans_b 0, needs 0 or 1");
+    BAD(gemm, t.params.gemm.trans_a = 2, AI_E_UNSUPPORTED, "trans_a 2, trans_b 0, needs 0 or 1");
     BAD(gemm, t.in[2].dim[0] = 4, AI_E_SHAPE, "bias of rank 1, 1 x 4, does not broadcast to 2 x 5");
     BAD(gemm, t.in[0].layout = AI_LAYOUT_PANEL16, AI_E_FORMAT,
         "input 0 has layout 5, needs a plain tensor");
@@ -312,6 +386,7 @@ int main(void)
     test_good();
     test_windows();
     test_conv();
+    test_strips();
     test_conv_transpose();
     test_pools();
     test_products();

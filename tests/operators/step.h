@@ -7,7 +7,7 @@
 
 #include "core.h"
 
-enum { STEP_MAX = 8 }; /* operands of a kind */
+enum { STEP_MAX = 13 }; /* operands of a kind */
 
 typedef union step_params {
     ai_none_params none;
@@ -22,6 +22,7 @@ typedef union step_params {
     ai_pool_params pool;
     ai_gemm_params gemm;
     ai_recurrent_params recurrent;
+    ai_strips_params strips;
     uint8_t bytes[128];
 } step_params;
 

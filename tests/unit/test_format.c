@@ -38,6 +38,8 @@ START_TEST(test_parameters)
     ck_assert_uint_eq(sizeof(ai_axes_params), 40);
     ck_assert_uint_eq(sizeof(ai_cast_params), 16);
     ck_assert_uint_eq(sizeof(ai_resize_params), 24);
+    ck_assert_uint_eq(sizeof(ai_strips_params), 392);
+    ck_assert_uint_eq(offsetof(ai_strips_params, stage[1].params.conv.group), 8 + 96 + 8 + 68);
 }
 END_TEST
 

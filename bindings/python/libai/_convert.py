@@ -69,14 +69,14 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
             labels: str | os.PathLike[str] | Iterable[str] | None = None,
             image: str | Mapping | None = None, resources: Mapping[str, bytes] | None = None,
             name: str | None = None, licence: str | None = None, winograd: bool = True,
-            weights: str = "f32", progress: Progress | None = None) -> None:
+            weights: str = "f32", strips: bool = True, progress: Progress | None = None) -> None:
     """Turns an ONNX file into a flat file, which appears only when it is complete and checked.
 
     shapes: default shapes of inputs by name. outputs: inner tensors to keep as outputs. labels: a
     file of them or the labels themselves. image: a preset ("imagenet", "lite", "keras") or a
     recipe. winograd: False: every Conv runs directly, in a smaller file. weights: "f16": they are
-    rounded, in half the file; the resource "metadata" has the error. progress: called with part, done,
-    total.
+    rounded, in half the file; the resource "metadata" has the error. strips: False: every Conv and
+    pool is a step of its own. progress: called with part, done, total.
     """
     if weights not in ("f32", "f16"):
         raise ValueError(f"weights is {weights!r}, needed is 'f32' or 'f16'")
@@ -106,8 +106,9 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
     options.resources, options.resource_count = _named_data(data), len(data)
     options.name = None if name is None else lib.text_bytes(name, "name")
     options.licence = None if licence is None else lib.text_bytes(licence, "licence")
-    options.flags = (0 if winograd else lib.CONVERT_NO_WINOGRAD) | (
-        lib.CONVERT_F16_WEIGHTS if weights == "f16" else 0)
+    options.flags = ((0 if winograd else lib.CONVERT_NO_WINOGRAD) |
+                     (lib.CONVERT_F16_WEIGHTS if weights == "f16" else 0) |
+                     (0 if strips else lib.CONVERT_NO_STRIPS))
     if progress:
         options.progress = report
     try:
