@@ -54,9 +54,14 @@ typedef struct ai_convert_options {
     ai_progress_fn        progress;        /* NULL: none */
     void                 *user;
     ai_check_fn           check;           /* NULL: none */
+    const char *const    *states;          /* "IN=OUT": the graph's input IN is what its output OUT was in
+                                              the call before, zeros at first, and the caller sees neither;
+                                              "NODE": that RNN, GRU or LSTM goes on where it ended */
+    size_t                state_count;
 } ai_convert_options;
 #define AI_CONVERT_OPTIONS_INIT \
-    { (uint32_t)sizeof(ai_convert_options), 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, NULL }
+    { (uint32_t)sizeof(ai_convert_options), 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, NULL, \
+      NULL, 0 }
 
 /* Reads an ONNX file (external data beside it), folds, fuses, lays out and packs it, adds a
  * self-test, checks the result by opening and running it, and only then puts it at `out_path` by

@@ -58,6 +58,12 @@ static ai_status check_lists(const ai_convert_options *o, ai_error *err)
         return fail_list("outputs", "output", o->output_count, err);
     if (o->resources == NULL && o->resource_count > 0)
         return fail_list("resources", "resource", o->resource_count, err);
+    if (o->states == NULL && o->state_count > 0)
+        return fail_list("states", "state", o->state_count, err);
+    for (size_t i = 0; i < o->state_count; i++) {
+        if (o->states[i] == NULL)
+            return ai_fail(err, AI_E_ARGUMENT, "state %zu has no name", i);
+    }
     for (size_t i = 0; i < o->shape_count; i++) {
         if (o->shapes[i].name == NULL)
             return ai_fail(err, AI_E_ARGUMENT, "shape %zu has no name", i);
@@ -155,6 +161,8 @@ static ai_status import(job *j, ai_error *err)
     if (j->graph->name == NULL)
         return ai_fail(err, AI_E_MEMORY, "no memory for the model's name");
     j->graph->flags = j->options.flags;
+    j->graph->kept = j->options.states;
+    j->graph->kept_count = j->options.state_count;
     status = ai_graph_status(j->graph, err);
     if (status == AI_OK)
         status = progress(j, "read", j->source_bytes, j->source_bytes, err);

@@ -27,6 +27,7 @@ typedef struct arena {
     uint32_t node_capacity;
     uint32_t input_capacity;
     uint32_t output_capacity;
+    uint32_t state_capacity;
     bool is_exhausted;
 } arena;
 
@@ -64,6 +65,7 @@ void ai_graph_free(ai_graph *graph)
     free(graph->nodes);
     free(graph->inputs);
     free(graph->outputs);
+    free(graph->states);
     free(graph);
 }
 
@@ -240,4 +242,16 @@ void ai_graph_output(ai_graph *graph, int32_t value)
     graph->outputs = list;
     if (has_room)
         graph->outputs[graph->output_count++] = value;
+}
+
+void ai_graph_state_add(ai_graph *graph, int32_t now, int32_t next)
+{
+    arena *memory = graph->memory;
+    void *list = graph->states;
+    bool has_room =
+        now >= 0 && next >= 0 &&
+        grow(graph, &list, sizeof *graph->states, graph->state_count, &memory->state_capacity);
+    graph->states = list;
+    if (has_room)
+        graph->states[graph->state_count++] = (ai_graph_state){now, next};
 }

@@ -23,7 +23,6 @@ typedef struct ai_value {
     int64_t     dim[AI_MAX_RANK];
     bool        has_shape; /* known from the importer or by ai_graph_infer */
     bool        is_input;
-    bool        is_state;
     uint32_t    varies;    /* inputs: bit i: the caller may choose dim[i]; others (by
                             * ai_graph_infer): dim[i] follows from such a choice, or may */
     uint8_t     layout;    /* AI_LAYOUT_*; of constants: how `data` lies */
@@ -44,6 +43,12 @@ typedef struct ai_graph_node {
     uint32_t    output_count;
 } ai_graph_node;
 
+/* Kept by the session from one call to the next: starts as zeros, is `next` after the call. */
+typedef struct ai_graph_state {
+    int32_t now;  /* neither input nor constant nor written by a node */
+    int32_t next; /* written by a node */
+} ai_graph_state;
+
 typedef struct ai_graph {
     const char    *name;
     ai_value      *values;
@@ -54,6 +59,10 @@ typedef struct ai_graph {
     uint32_t       input_count;
     int32_t       *outputs;
     uint32_t       output_count;
+    ai_graph_state *states;
+    uint32_t       state_count;
+    const char *const *kept; /* what is to become states: ai_convert_options.states */
+    size_t         kept_count;
     int64_t        opset;    /* of the source, for the metadata */
     const char    *producer; /* what wrote the source, or NULL */
     uint32_t       flags;    /* AI_CONVERT_* */
@@ -89,6 +98,7 @@ int32_t ai_graph_add(ai_graph *graph, const char *name, uint16_t op, const void 
                      const int32_t *outputs, uint32_t output_count);
 void ai_graph_input(ai_graph *graph, int32_t value);
 void ai_graph_output(ai_graph *graph, int32_t value);
+void ai_graph_state_add(ai_graph *graph, int32_t now, int32_t next);
 
 /* ---- Importers: one folder a format. Fill an empty graph with nodes whose operators are those of
  * ops.def in the form of the newest opset; attributes that newer opsets made inputs become constant

@@ -16,6 +16,9 @@ static const ai_cli_option options[] = {
     {"image", 0, AI_CLI_TEXT, false, 0, "SPEC",
      "how an image becomes the input: imagenet, lite, keras or JSON"},
     {"output", 0, AI_CLI_LIST, false, 0, "NAME", "keeps an inner tensor as an output"},
+    {"state", 0, AI_CLI_LIST, false, 0, "IN=OUT",
+     "the session keeps it: output OUT is input IN of the next call; or NODE,\n"
+     "an RNN, GRU or LSTM that goes on where it ended"},
     {"name", 0, AI_CLI_TEXT, false, 0, "NAME", "name of the model; else that of the file"},
     {"licence", 0, AI_CLI_TEXT, false, 0, "ID", "SPDX identifier of the weights' licence"},
     {"winograd", 0, AI_CLI_TEXT, false, 0, "auto|off",
@@ -30,6 +33,7 @@ typedef struct parts { /* what the converter's options point to */
     ai_named_shape *shapes;
     char **shape_names;
     const char **outputs;
+    const char **states;
     ai_named_data resources[2];
     uint32_t resource_count;
     uint32_t shape_count;
@@ -50,6 +54,7 @@ static void free_parts(parts *p)
     ai_cli_free_list(p->shape_names, p->shape_count);
     free(p->shapes);
     free(p->outputs);
+    free(p->states);
     free(p->labels);
     ai_task_free(p->recipe);
 }
@@ -113,6 +118,7 @@ static int take_parts(parts *p, const ai_cli_args *args)
     uint32_t position = 0;
     uint32_t shape_count = ai_cli_list_count(args, "shape");
     uint32_t output_count = ai_cli_list_count(args, "output");
+    uint32_t state_count = ai_cli_list_count(args, "state");
     const char *name = ai_cli_text(args, "name");
     *p = (parts){0};
     if (name && ai_cli_bad_line(name))
@@ -120,10 +126,14 @@ static int take_parts(parts *p, const ai_cli_args *args)
     p->shapes = calloc(shape_count + 1, sizeof *p->shapes);
     p->shape_names = calloc(shape_count + 1, sizeof *p->shape_names);
     p->outputs = calloc(output_count + 1, sizeof *p->outputs);
-    if (!p->shapes || !p->shape_names || !p->outputs)
+    p->states = calloc(state_count + 1, sizeof *p->states);
+    if (!p->shapes || !p->shape_names || !p->outputs || !p->states)
         return ai_cli_fail(args->operands[0], "no memory for the options");
     for (uint32_t i = 0; i < output_count; i++)
         p->outputs[i] = ai_cli_next(args, "output", &position);
+    position = 0;
+    for (uint32_t i = 0; i < state_count; i++)
+        p->states[i] = ai_cli_next(args, "state", &position);
     int status = take_shapes(p, args);
     if (status == AI_CLI_OK)
         status = take_labels(p, ai_cli_text(args, "labels"), ai_cli_text(args, "out"));
@@ -226,6 +236,8 @@ static int run(const ai_cli_args *args)
         o.shape_count = p.shape_count;
         o.outputs = p.outputs;
         o.output_count = ai_cli_list_count(args, "output");
+        o.states = p.states;
+        o.state_count = ai_cli_list_count(args, "state");
         o.resources = p.resources;
         o.resource_count = p.resource_count;
         o.name = ai_cli_text(args, "name");

@@ -24,6 +24,7 @@ typedef struct writer {
     const ai_graph *graph;
     uint32_t *tensor; /* of each value: its index in the file, or AI_FILE_NONE */
     bool *is_output;
+    bool *is_state; /* is to be one: where only shapes are wanted they are inputs */
     uint32_t tensor_count;
     uint32_t *constants; /* values, in the order of their use */
     uint32_t constant_count;
@@ -93,6 +94,10 @@ static void number_values(writer *w)
         w->tensor[i] = AI_FILE_NONE;
     for (uint32_t i = 0; i < graph->input_count; i++)
         number_value(w, graph->inputs[i]);
+    for (uint32_t i = 0; i < graph->state_count; i++) {
+        number_value(w, graph->states[i].now);
+        w->is_state[graph->states[i].now] = true;
+    }
     for (uint32_t i = 0; i < graph->node_count; i++) {
         const ai_graph_node *node = &graph->nodes[i];
         if (node->is_dead)
@@ -119,9 +124,11 @@ static void write_tensor(writer *w, uint32_t index, uint64_t weight_offset)
                              .varies = value->is_input ? value->varies : 0};
     if (is_constant)
         tensor.kind = AI_TENSOR_CONSTANT;
-    else if (value->is_input)
+    else if (value->is_input || (w->is_state[index] && w->is_for_shapes))
         tensor.kind = AI_TENSOR_INPUT;
-    if (is_constant || value->is_input || (value->has_shape && w->is_output[index])) {
+    else if (w->is_state[index])
+        tensor.kind = AI_TENSOR_STATE;
+    if (tensor.kind != AI_TENSOR_VALUE || (value->has_shape && w->is_output[index])) {
         tensor.rank = (uint8_t)value->rank;
         memcpy(tensor.dim, value->dim, value->rank * sizeof value->dim[0]);
     }
@@ -157,6 +164,24 @@ static uint32_t append_operands(writer *w, const int32_t *values, uint32_t count
         append(w, &w->indices, &tensor, sizeof tensor, sizeof tensor);
     }
     return first;
+}
+
+/* The lists of the header. Where only shapes are wanted, a state is an input. */
+static void write_lists(writer *w, ai_file_header *header)
+{
+    const ai_graph *graph = w->graph;
+    uint32_t states = w->is_for_shapes ? 0 : graph->state_count;
+    header->inputs =
+        (ai_file_list){append_operands(w, graph->inputs, graph->input_count), graph->input_count};
+    for (uint32_t i = states; i < graph->state_count; i++, header->inputs.count++)
+        append_operands(w, &graph->states[i].now, 1);
+    header->outputs = (ai_file_list){append_operands(w, graph->outputs, graph->output_count),
+                                     graph->output_count};
+    header->states = (ai_file_list){append_operands(w, NULL, 0), states};
+    for (uint32_t i = 0; i < states; i++) {
+        const int32_t entry[] = {graph->states[i].now, graph->states[i].next, AI_NO_VALUE};
+        append_operands(w, entry, 3);
+    }
 }
 
 static ai_status write_steps(writer *w, ai_error *err)
@@ -272,10 +297,7 @@ static ai_status assemble(writer *w, const ai_resource_data *resources, uint32_t
     memcpy(l->header.magic, AI_FILE_MAGIC, sizeof l->header.magic);
     l->header.version = AI_FILE_VERSION;
     l->header.name = append_string(w, graph->name);
-    l->header.inputs =
-        (ai_file_list){append_operands(w, graph->inputs, graph->input_count), graph->input_count};
-    l->header.outputs = (ai_file_list){append_operands(w, graph->outputs, graph->output_count),
-                                       graph->output_count};
+    write_lists(w, &l->header);
     ai_status status = write_steps(w, err);
     if (status != AI_OK)
         return status;
@@ -302,18 +324,20 @@ static ai_status write_graph(const ai_graph *graph, bool is_for_shapes,
     uint32_t *names = calloc(count + 1, sizeof *names);
     w.tensor = calloc((size_t)graph->value_count + 1, sizeof *w.tensor);
     w.is_output = calloc((size_t)graph->value_count + 1, sizeof *w.is_output);
+    w.is_state = calloc((size_t)graph->value_count + 1, sizeof *w.is_state);
     w.constants = calloc((size_t)graph->value_count + 1, sizeof *w.constants);
     l.sections = calloc(FIXED_SECTIONS + count, sizeof *l.sections);
     l.data = calloc(FIXED_SECTIONS + count, sizeof *l.data);
     ai_status status;
-    if (names == NULL || w.tensor == NULL || w.is_output == NULL || w.constants == NULL ||
-        l.sections == NULL || l.data == NULL)
+    if (names == NULL || w.tensor == NULL || w.is_output == NULL || w.is_state == NULL ||
+        w.constants == NULL || l.sections == NULL || l.data == NULL)
         status = ai_fail(err, AI_E_MEMORY, "no memory to number %u values", graph->value_count);
     else
         status = assemble(&w, resources, count, &l, names, file, bytes, err);
     free(names);
     free(w.tensor);
     free(w.is_output);
+    free(w.is_state);
     free(w.constants);
     free(w.strings.data);
     free(w.tensors.data);

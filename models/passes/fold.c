@@ -16,15 +16,6 @@ typedef struct mini {
     uint32_t output_count;
 } mini;
 
-static bool is_graph_output(const ai_graph *graph, int32_t value)
-{
-    for (uint32_t i = 0; i < graph->output_count; i++) {
-        if (graph->outputs[i] == value)
-            return true;
-    }
-    return false;
-}
-
 /* Training draws a mask: it is for the run to draw it. */
 static bool is_random(const ai_graph *graph, const ai_graph_node *node)
 {
@@ -93,7 +84,7 @@ static ai_status set_constant(ai_graph *graph, uint32_t index, uint32_t i, const
                               uint64_t bytes, bool *has_copy, ai_error *err)
 {
     int32_t output = graph->nodes[index].outputs[i];
-    if (!is_graph_output(graph, output)) {
+    if (!ai_pass_is_kept(graph, output)) {
         ai_value *value = &graph->values[output];
         value->data = data;
         value->bytes = bytes;
@@ -343,7 +334,7 @@ static ai_status fold_nodes(ai_graph *graph, ai_error *err)
     for (uint32_t i = 0; i < count && status == AI_OK; i++) {
         const ai_graph_node *node = &graph->nodes[i];
         bool is_copy = node->op == AI_OP_IDENTITY && !node->is_dead &&
-                       is_graph_output(graph, node->outputs[0]);
+                       ai_pass_is_kept(graph, node->outputs[0]);
         if (!node->is_dead && !is_copy && is_foldable(graph, node))
             status = fold_node(graph, i, err);
     }

@@ -218,22 +218,13 @@ static void set_input(placer *p, uint32_t index, uint32_t i, uint8_t layout)
     p->graph->nodes[index].inputs[i] = value; /* the list of nodes may have moved */
 }
 
-static bool is_graph_output(const ai_graph *graph, int32_t value)
-{
-    for (uint32_t i = 0; i < graph->output_count; i++) {
-        if (graph->outputs[i] == value)
-            return true;
-    }
-    return false;
-}
-
 /* Output 0 becomes blocks; one at the border stays plain, behind a Reorder. */
 static void set_blocks_out(placer *p, uint32_t index)
 {
     ai_graph *graph = p->graph;
     int32_t value = graph->nodes[index].outputs[0];
     p->is_blocks[value] = true;
-    if (!is_graph_output(graph, value)) {
+    if (!ai_pass_is_kept(graph, value)) {
         graph->values[value].layout = AI_LAYOUT_NCHW16C;
         return;
     }

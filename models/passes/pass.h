@@ -12,9 +12,12 @@
 
 /* ---- Reading ---- */
 
-/* How often each value is read; being an output of the graph counts. Lives as long as the graph.
+/* How often each value is read; being kept beyond the run counts. Lives as long as the graph.
  * NULL: no memory, remembered by the graph. */
 uint32_t *ai_pass_uses(ai_graph *graph);
+
+/* An output of the graph, or what a state becomes: it keeps its value, PLAIN. */
+bool ai_pass_is_kept(const ai_graph *graph, int32_t value);
 
 /* Infers the shapes if a value that a node writes has none. */
 ai_status ai_pass_need_shapes(ai_graph *graph, ai_error *err);

@@ -21,7 +21,22 @@ uint32_t *ai_pass_uses(ai_graph *graph)
     }
     for (uint32_t i = 0; i < graph->output_count; i++)
         uses[graph->outputs[i]]++;
+    for (uint32_t i = 0; i < graph->state_count; i++)
+        uses[graph->states[i].next]++;
     return uses;
+}
+
+bool ai_pass_is_kept(const ai_graph *graph, int32_t value)
+{
+    for (uint32_t i = 0; i < graph->output_count; i++) {
+        if (graph->outputs[i] == value)
+            return true;
+    }
+    for (uint32_t i = 0; i < graph->state_count; i++) {
+        if (graph->states[i].next == value)
+            return true;
+    }
+    return false;
 }
 
 ai_status ai_pass_need_shapes(ai_graph *graph, ai_error *err)

@@ -144,6 +144,8 @@ ai_status ai_pass_simplify(ai_graph *graph, ai_error *err)
         r.same[i] = (int32_t)i;
     for (uint32_t i = 0; i < graph->output_count; i++)
         r.is_output[graph->outputs[i]] = true;
+    for (uint32_t i = 0; i < graph->state_count; i++)
+        r.is_output[graph->states[i].next] = true;
     remove_copies(&r, uses);
     ai_pass_prune(graph);
     return ai_graph_status(graph, err);

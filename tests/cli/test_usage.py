@@ -27,8 +27,8 @@ def test_help(ai, command):
 
 
 OPTIONS = {
-    "convert": ["--out", "--shape", "--labels", "--image", "--output", "--name", "--licence",
-                "--winograd", "--weights", "--strips"],
+    "convert": ["--out", "--shape", "--labels", "--image", "--output", "--state", "--name",
+                "--licence", "--winograd", "--weights", "--strips"],
     "info": ["--shape", "--threads", "--steps", "--json"],
     "verify": [],
     "run": ["--input", "--output-dir", "--shape", "--threads"],

@@ -205,3 +205,55 @@ def test_length_out_of_range(tmp_path):
             with pytest.raises(libai.Error, match=f"sequence 1 has length {wrong}, needs 0 to 4"):
                 network({**feed, "lengths": np.array([4, wrong], np.int32)})
         assert network(feed)["Y"].tobytes() == before.tobytes()
+
+
+# ---- States that the session keeps ----
+
+
+def streamed(op, tmp_path, states, initial: bool):
+    """A model of one step a call, and what a model of the whole sequence says."""
+    dice = random.Random(11)
+    attributes = {"direction": "forward"}
+    inputs = any_inputs(dice, op, attributes, 6, 2, 20, 5)
+    inputs[4:] = [None] * len(inputs[4:])
+    model = make_model(op, attributes, inputs, True)
+    onnx.save(model, tmp_path / "whole.onnx")
+    libai.convert(tmp_path / "whole.onnx", tmp_path / "whole.lai")
+    with libai.Model(tmp_path / "whole.lai", threads=1) as network:
+        whole = network(feed_of(model, inputs))["Y"]
+    step = [inputs[0][:1], *inputs[1:]]
+    if initial:
+        step[5:] = [np.zeros((1, 2, 20), np.float32)] * (2 if op == "LSTM" else 1)
+    onnx.save(make_model(op, attributes, step, True), tmp_path / "step.onnx")
+    libai.convert(tmp_path / "step.onnx", tmp_path / "step.lai", states=states)
+    return inputs[0], whole
+
+
+@pytest.mark.parametrize("op", GATES)
+@pytest.mark.parametrize("by", ["node", "pair"])
+def test_state_goes_on(op, by, tmp_path):
+    """One step a call gives the bits of the whole sequence, in another session and level too."""
+    pairs = ["initial_h=Y_h", "initial_c=Y_c"][:2 if op == "LSTM" else 1]
+    x, whole = streamed(op, tmp_path, ["rnn"] if by == "node" else pairs, by == "pair")
+    levels = libai.cpu_levels()
+    state = None
+    for i in range(len(x)):
+        with libai.Model(tmp_path / "step.lai", threads=1, cpu=levels[i % len(levels)]) as network:
+            if state is not None:
+                network.state = state
+            assert network({"X": x[i:i + 1]})["Y"].tobytes() == whole[i:i + 1].tobytes()
+            state = network.state
+            assert by == "node" or [item.name for item in network.outputs] == ["Y"]
+
+
+@pytest.mark.parametrize("states, message", [
+    (["nowhere"], "state 'nowhere' is no node of the graph"),
+    (["X=nowhere"], "state 'X=nowhere' names output 'nowhere', the graph has none"),
+    (["nowhere=Y"], "state 'nowhere=Y' begins with no input's name"),
+    (["X=Y"], "state 'X=Y': input and output differ in type or shape"),
+    (["rnn", "rnn"], "state 'rnn' has an initial state: name that and its output"),
+])
+def test_state_that_cannot_be(states, message, tmp_path):
+    with pytest.raises(libai.Error, match=message):
+        streamed("GRU", tmp_path, states, False)
+    assert not (tmp_path / "step.lai").exists()

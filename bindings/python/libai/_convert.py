@@ -66,23 +66,26 @@ def _named_data(resources: Mapping[str, bytes]):
 
 def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
             shapes: Mapping[str, Sequence[int]] | None = None, outputs: Sequence[str] = (),
+            states: Sequence[str] = (),
             labels: str | os.PathLike[str] | Iterable[str] | None = None,
             image: str | Mapping | None = None, resources: Mapping[str, bytes] | None = None,
             name: str | None = None, licence: str | None = None, winograd: bool = True,
             weights: str = "f32", strips: bool = True, progress: Progress | None = None) -> None:
     """Turns an ONNX file into a flat file, which appears only when it is complete and checked.
 
-    shapes: default shapes of inputs by name. outputs: inner tensors to keep as outputs. labels: a
-    file of them or the labels themselves. image: a preset ("imagenet", "lite", "keras") or a
-    recipe. winograd: False: every Conv runs directly, in a smaller file. weights: "f16": they are
-    rounded, in half the file; the resource "metadata" has the error. strips: False: every Conv and
-    pool is a step of its own. progress: called with part, done, total.
+    shapes: default shapes of inputs by name. outputs: inner tensors to keep as outputs. states:
+    "IN=OUT", so that output OUT is input IN of the next call, or the name of a recurrent node that
+    goes on where it ended. labels: a file of them or the labels themselves. image: a preset
+    ("imagenet", "lite", "keras") or a recipe. winograd: False: every Conv runs directly, in a smaller
+    file. weights: "f16": they are rounded, in half the file; the resource "metadata" has the error.
+    strips: False: every Conv and pool is a step of its own. progress: called with part, done, total.
     """
     if weights not in ("f32", "f16"):
         raise ValueError(f"weights is {weights!r}, needed is 'f32' or 'f16'")
     paths = lib.path_bytes(source, "source"), lib.path_bytes(target, "target")
-    if isinstance(outputs, str):
-        raise TypeError("outputs is one string, a list of names is needed")
+    for what, names in (("outputs", outputs), ("states", states)):
+        if isinstance(names, str):
+            raise TypeError(f"{what} is one string, a list of names is needed")
     data = dict(resources or {})
     if labels is not None:
         data["labels"] = _labels(labels)
@@ -103,6 +106,9 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
     options.outputs = (c_char_p * len(outputs))(
         *(lib.text_bytes(text, "outputs: a name") for text in outputs))
     options.output_count = len(outputs)
+    options.states = (c_char_p * len(states))(
+        *(lib.text_bytes(text, "states: a name") for text in states))
+    options.state_count = len(states)
     options.resources, options.resource_count = _named_data(data), len(data)
     options.name = None if name is None else lib.text_bytes(name, "name")
     options.licence = None if licence is None else lib.text_bytes(licence, "licence")

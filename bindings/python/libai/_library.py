@@ -90,7 +90,8 @@ class ConvertOptions(ctypes.Structure):
                 ("shape_count", c_size_t), ("outputs", POINTER(c_char_p)),
                 ("output_count", c_size_t), ("resources", POINTER(NamedData)),
                 ("resource_count", c_size_t), ("name", c_char_p), ("licence", c_char_p),
-                ("progress", PROGRESS), ("user", c_void_p), ("check", c_void_p)]
+                ("progress", PROGRESS), ("user", c_void_p), ("check", c_void_p),
+                ("states", POINTER(c_char_p)), ("state_count", c_size_t)]
 
 
 class RawClass(ctypes.Structure):
