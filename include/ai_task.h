@@ -10,10 +10,13 @@
 extern "C" {
 #endif
 
-/* Reads AI_CPU (the highest level allowed, by name: ref, avx2, avx512, vnni, neon, dotprod) and sets
- * *mask for ai_options.cpu; unset or empty: 0. An unknown or missing level is an error that names
- * it and those that are there. */
+/* Reads AI_CPU (the highest level allowed, by name: ref, avx2, avx512, vnni, neon, dotprod, or a
+ * back end beside all levels: openblas, onednn) and sets *mask for ai_options.cpu; unset or empty:
+ * 0. An unknown or missing level is an error that names it and those that are there. */
 AI_API ai_status ai_task_cpu(uint32_t *mask, ai_error *err);
+
+/* The same for the level of that name. */
+AI_API ai_status ai_task_cpu_mask(const char *name, uint32_t *mask, ai_error *err);
 
 /* Name of one level's bit, such as "avx2"; NULL: no such level. */
 AI_API const char *ai_task_cpu_name(uint32_t level);

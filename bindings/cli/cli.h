@@ -57,6 +57,11 @@ typedef struct ai_cli_command {
     {                                                                                              \
         "shape", 0, AI_CLI_LIST, false, 0, "NAME=DIMS", "shape of an input, such as x=1x3x224x224" \
     }
+#define AI_CLI_OPTION_CPU                                                                          \
+    {                                                                                              \
+        "cpu", 0, AI_CLI_TEXT, false, 0, "LEVEL",                                                  \
+            "the highest CPU level to use; else AI_CPU's, or the machine's"                        \
+    }
 #define AI_CLI_OPTION_THREADS                                                                      \
     {                                                                                              \
         "threads", 0, AI_CLI_COUNT, false, 1024, "N",                                              \
@@ -196,7 +201,7 @@ void ai_npy_free(ai_npy *npy);
 ai_status ai_npy_write(ai_cli_output *out, const ai_tensor_info *info, const void *data,
                        ai_error *err);
 
-/* ---- Opening a model with the options --shape and --threads and AI_CPU (load.c) ---- */
+/* ---- Opening a model with the options --shape, --threads and --cpu, and AI_CPU (load.c) ---- */
 
 typedef struct ai_cli_model {
     ai_model *model;

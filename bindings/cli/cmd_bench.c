@@ -12,6 +12,7 @@ enum { WARM_UP_RUNS = 3, MIN_RUNS = 11, MAX_RUNS = 2000 };
 
 static const ai_cli_option options[] = {
     AI_CLI_OPTION_THREADS,
+    AI_CLI_OPTION_CPU,
     AI_CLI_OPTION_SHAPE,
     {"runs", 0, AI_CLI_COUNT, false, MAX_RUNS, "N",
      "runs after those to warm up; else at least 11 and a second of them"},

@@ -14,6 +14,7 @@ enum { MAX_IMAGE_BYTES = 1 << 28 };
 
 static const ai_cli_option options[] = {
     {"model", 0, AI_CLI_TEXT, false, 0, "M.lai", "else the one that is installed: " SHIPPED_MODEL},
+    AI_CLI_OPTION_CPU,
     {"top", 0, AI_CLI_COUNT, false, MAX_TOP, "K", "how many classes an image gets; else 5"},
     {"json", 0, AI_CLI_FLAG, false, 0, NULL, "prints one JSON object an image"},
 };

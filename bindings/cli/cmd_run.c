@@ -12,6 +12,7 @@ static const ai_cli_option options[] = {
     {"output-dir", 0, AI_CLI_TEXT, true, 0, "DIR", "where each output becomes NAME.npy"},
     AI_CLI_OPTION_SHAPE,
     AI_CLI_OPTION_THREADS,
+    AI_CLI_OPTION_CPU,
 };
 
 typedef struct run_state {

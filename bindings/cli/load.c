@@ -92,7 +92,10 @@ int ai_cli_open(ai_cli_model *m, const ai_cli_args *args, const char *path)
 {
     ai_error err;
     *m = (ai_cli_model){.options = AI_OPTIONS_INIT};
-    if (ai_task_cpu(&m->options.cpu, &err) != AI_OK)
+    const char *level = has_option(args->command, "cpu") ? ai_cli_text(args, "cpu") : NULL;
+    if (level && ai_task_cpu_mask(level, &m->options.cpu, &err) != AI_OK)
+        return ai_cli_failed("--cpu", &err);
+    if (!level && ai_task_cpu(&m->options.cpu, &err) != AI_OK)
         return ai_cli_failed("AI_CPU", &err);
     if (has_option(args->command, "threads"))
         m->options.threads = ai_cli_count(args, "threads", 0);

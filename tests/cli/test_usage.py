@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -31,9 +32,9 @@ OPTIONS = {
                 "--licence", "--winograd", "--weights", "--strips"],
     "info": ["--shape", "--threads", "--steps", "--json"],
     "verify": [],
-    "run": ["--input", "--output-dir", "--shape", "--threads"],
-    "classify": ["--model", "--top", "--json"],
-    "bench": ["--threads", "--shape", "--runs", "--profile", "--plot", "--json"],
+    "run": ["--input", "--output-dir", "--shape", "--threads", "--cpu"],
+    "classify": ["--model", "--cpu", "--top", "--json"],
+    "bench": ["--threads", "--cpu", "--shape", "--runs", "--profile", "--plot", "--json"],
 }
 
 
@@ -83,6 +84,13 @@ def test_wrong_use(ai, arguments, words):
 
 def test_unknown_level(ai, edges):
     ai("info", edges, env={"AI_CPU": "z80"}).failed("AI_CPU", "z80", "ref")
+    ai("bench", edges, "--cpu", "z80").failed("--cpu", "level is 'z80', this machine")
+
+
+def test_option_goes_before_environment(ai, edges):
+    env = {"AI_CPU": "z80"}
+    out = ai("bench", edges, "--cpu", "ref", "--runs", "1", "--json", env=env).out
+    assert json.loads(out)["cpu"] == "ref"
 
 
 def test_full_disk(ai, edges):

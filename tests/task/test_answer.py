@@ -88,6 +88,17 @@ def test_cpu_levels():
     assert task.lib.ai_task_cpu_name(3) is None
 
 
+def test_cpu_level_by_name():
+    mask = ctypes.c_uint32(99)
+    task.call(task.lib.ai_task_cpu_mask, b"ref", ctypes.byref(mask))
+    assert mask.value == 1
+    with pytest.raises(task.Failure) as failure:
+        task.call(task.lib.ai_task_cpu_mask, b"z80", ctypes.byref(mask))
+    assert failure.value.code == task.E_UNSUPPORTED
+    assert str(failure.value).startswith("level is 'z80', this machine and build have ref")
+    assert mask.value == 1
+
+
 @pytest.mark.parametrize("name", ["vnni", "dotprod"])
 def test_level_without_kernels(name):
     """The CPU may have it: this build has no kernel of it, so it is not offered."""

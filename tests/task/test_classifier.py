@@ -226,7 +226,9 @@ def test_null_arguments():
             (task.lib.ai_image_resize, (None, None, 1, 1, 0, None), "'out' is NULL"),
             (task.lib.ai_image_prepare, (None, b"", ctypes.c_size_t(0), None, None),
              "'recipe' is NULL"),
-            (task.lib.ai_task_cpu, (None,), "'mask' is NULL")):
+            (task.lib.ai_task_cpu, (None,), "'mask' is NULL"),
+            (task.lib.ai_task_cpu_mask, (b"ref", None), "'mask' is NULL"),
+            (task.lib.ai_task_cpu_mask, (None, None), "'name' is NULL")):
         with pytest.raises(task.Failure) as failure:
             task.call(function, *arguments)
         assert (failure.value.code, str(failure.value)) == (task.E_ARGUMENT, message)
