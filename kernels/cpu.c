@@ -75,5 +75,5 @@ uint32_t ai_cpu_detect(void)
     uint32_t built = AI_CPU_REF;
     for (uint32_t i = 0; i < ai_kernel_count; i++)
         built |= ai_kernels[i].cpu;
-    return machine_levels() & built;
+    return (machine_levels() | AI_CPU_OPENBLAS | AI_CPU_ONEDNN) & built;
 }

@@ -9,7 +9,8 @@
 
 /* Every kernel of every operation. `args` points to the struct named at the operation. A kernel
  * allocates nothing, checks nothing, and touches its operands alone, at any alignment of their
- * element type. Rounding is to nearest even, denormals are kept: the caller has seen to it. */
+ * element type. Rounding is to nearest even, denormals are kept: the caller has seen to it. Back ends
+ * alone allocate, and round in an order of their own: docs/contributing.md says what holds there. */
 typedef void ai_kernel_fn(const void *args);
 
 /* Operations. The numbers are private to a build. */

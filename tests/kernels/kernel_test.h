@@ -70,9 +70,14 @@ void random_clamp(rng *r, float *lo, float *hi);
 /* Equal to the bit, but one NaN is as good as another: which operand's payload survives is up to
  * the order in which the compiler puts the operands of + and *, and differs between x86 and Arm. */
 bool same_number(float a, float b);
-/* Fails the test, with the seed, at the first difference. */
-void expect_same(const char *kernel, const guarded *got, const guarded *want, const char *shape,
-                 ...) __attribute__((format(printf, 4, 5)));
+/* Fails the test, with the seed, at the first difference; where there is slack, at the first that is
+ * greater than its number. */
+void expect_within(const char *kernel, const guarded *got, const guarded *want,
+                   const guarded *slack, const char *shape, ...)
+    __attribute__((format(printf, 5, 6)));
+#define expect_same(kernel, got, want, ...) expect_within(kernel, got, want, NULL, __VA_ARGS__)
+/* How often it met numbers that were not the same, but within the slack. */
+int within_count(void);
 
 /* ---- One round of one row against the row of ref, by operation ---- */
 
@@ -80,6 +85,9 @@ typedef struct row {
     const ai_kernel *kernel;
     const ai_kernel *ref;
 } row;
+
+/* Another library's row: it rounds in its own way, and promises nothing for NaN and infinities. */
+bool is_back_end(const row *k);
 
 void round_conv(const row *k, rng *r);
 void round_conv_plain(const row *k, rng *r);

@@ -204,7 +204,7 @@ static void try_one(pair *p)
     make[p->seed % (sizeof(make) / sizeof(make[0]))](p);
     p->blocks.params = p->plain.params;
     run(p, &p->plain, AI_CPU_REF);
-    for (uint32_t cpu = AI_CPU_REF; cpu <= ai_cpu_detect(); cpu <<= 1) {
+    for (uint32_t cpu = AI_CPU_REF; cpu < AI_CPU_OPENBLAS; cpu <<= 1) {
         if ((ai_cpu_detect() & cpu) == 0)
             continue;
         run(p, &p->blocks, cpu | AI_CPU_REF);

@@ -436,7 +436,7 @@ START_TEST(test_border)
     ai_model *m = must_open(lai_conv(), &file);
     ai_session *s;
     ai_options o = AI_OPTIONS_INIT;
-    for (uint32_t level = AI_CPU_REF; level <= AI_CPU_DOTPROD; level <<= 1) {
+    for (uint32_t level = AI_CPU_REF; level <= AI_CPU_ONEDNN; level <<= 1) {
         if (!(ai_cpu() & level))
             continue;
         o.cpu = level * 2 - 1;
@@ -446,6 +446,33 @@ START_TEST(test_border)
                (size_t)s->arena_bytes); /* NaN: a border is zero because it is set */
         expect_conv(s);
         expect_conv(s);
+        ai_session_close(s);
+    }
+    close_all(NULL, m, file);
+}
+END_TEST
+
+/* ---- Back ends ---- */
+
+START_TEST(test_back_ends)
+{
+    const uint32_t all = AI_CPU_OPENBLAS | AI_CPU_ONEDNN;
+    uint8_t *file;
+    ai_model *m = must_open(lai_conv(), &file);
+    ai_session *s;
+    ai_session_info info = AI_SESSION_INFO_INIT;
+    ai_options o = AI_OPTIONS_INIT;
+    ck_assert_int_eq(ai_session_open(&s, m, NULL, NULL), AI_OK);
+    ck_assert_int_eq(ai_session_describe(s, &info), AI_OK);
+    ck_assert_msg(!(info.cpu & all), "a back end runs that nobody named");
+    ai_session_close(s);
+    for (o.cpu = AI_CPU_OPENBLAS; o.cpu <= AI_CPU_ONEDNN; o.cpu <<= 1) {
+        if (!(ai_cpu() & o.cpu))
+            continue;
+        ck_assert_int_eq(ai_session_open(&s, m, &o, NULL), AI_OK);
+        ck_assert_int_eq(ai_session_describe(s, &info), AI_OK);
+        ck_assert_uint_eq(info.cpu & all, o.cpu);
+        expect_conv(s); /* small integers: no sum is rounded */
         ai_session_close(s);
     }
     close_all(NULL, m, file);
@@ -469,6 +496,7 @@ Suite *infer_suite(void)
     tcase_add_test(c, test_fork);
     tcase_add_test(c, test_weights_arrive);
     tcase_add_test(c, test_border);
+    tcase_add_test(c, test_back_ends);
     suite_add_tcase(suite, c);
     return suite;
 }
