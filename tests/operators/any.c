@@ -598,8 +598,7 @@ static void run_at_once(any *a, step *s, const uint8_t *data, size_t bytes)
     if (s->step.work < 2)
         return;
     /* Sanitizers see what the plain kernels touch. */
-    uint32_t all = ai_cpu_detect() & (AI_CPU_OPENBLAS - 1u);
-    if (step_prepare(s, a->seed / 256 % 2 ? all : AI_CPU_REF) != AI_OK)
+    if (step_prepare(s, a->seed / 256 % 2 ? step_levels() : AI_CPU_REF) != AI_OK)
         stop(a, s, "is prepared once but not twice");
     s->step.parts = s->step.work < THREADS ? (uint32_t)s->step.work : THREADS;
     s->step.scratch_data = a->scratch;
@@ -629,8 +628,8 @@ static void run_all_ways(any *a, step *s)
     uint8_t *data = collect(s, &bytes);
     if (!step_borders_are_whole(s))
         stop(a, s, "writes to a border");
-    for (uint32_t cpu = AI_CPU_REF; cpu < AI_CPU_OPENBLAS; cpu <<= 1) {
-        if ((ai_cpu_detect() & cpu) == 0)
+    for (uint32_t cpu = AI_CPU_REF; cpu <= step_levels(); cpu <<= 1) {
+        if ((step_levels() & cpu) == 0)
             continue;
         if (step_prepare(s, cpu | AI_CPU_REF) != AI_OK || run_parts(a, s, 2) != AI_OK)
             stop(a, s, "runs at one level only");

@@ -204,8 +204,8 @@ static void try_one(pair *p)
     make[p->seed % (sizeof(make) / sizeof(make[0]))](p);
     p->blocks.params = p->plain.params;
     run(p, &p->plain, AI_CPU_REF);
-    for (uint32_t cpu = AI_CPU_REF; cpu < AI_CPU_OPENBLAS; cpu <<= 1) {
-        if ((ai_cpu_detect() & cpu) == 0)
+    for (uint32_t cpu = AI_CPU_REF; cpu <= step_levels(); cpu <<= 1) {
+        if ((step_levels() & cpu) == 0)
             continue;
         run(p, &p->blocks, cpu | AI_CPU_REF);
         for (int64_t i = 0; i < ai_tensor_count(&p->plain.out[0]); i++) {

@@ -101,6 +101,11 @@ void step_known_f32(step *s, uint32_t i, uint32_t count, const float *values)
     s->in[i].known = s->in[i].data;
 }
 
+uint32_t step_levels(void)
+{
+    return ai_cpu_detect() & ~(uint32_t)(AI_CPU_OPENBLAS | AI_CPU_ONEDNN);
+}
+
 ai_status step_check(step *s)
 {
     return s->step.op->check(&s->step, &s->err);

@@ -52,6 +52,9 @@ void step_alloc(step *s, ai_tensor *t, uint32_t place);
 void step_known(step *s, uint32_t i, uint32_t count, const int64_t *values);
 void step_known_f32(step *s, uint32_t i, uint32_t count, const float *values);
 
+/* The levels of this machine that give the same bits: all but back ends. */
+uint32_t step_levels(void);
+
 ai_status step_check(step *s);
 /* Allocates the outputs and what the threads need; chooses kernels of these levels. */
 ai_status step_prepare(step *s, uint32_t cpu);

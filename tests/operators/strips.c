@@ -187,8 +187,8 @@ static void run_whole(net *n)
 {
     step *w = &n->whole;
     int64_t planned = w->step.local[LOCAL_ROWS];
-    for (uint32_t cpu = AI_CPU_REF; cpu <= ai_cpu_detect(); cpu <<= 1) {
-        if ((ai_cpu_detect() & cpu) == 0)
+    for (uint32_t cpu = AI_CPU_REF; cpu <= step_levels(); cpu <<= 1) {
+        if ((step_levels() & cpu) == 0)
             continue;
         if (step_prepare(w, cpu | AI_CPU_REF) != AI_OK)
             stop(n, "is not prepared:", w->err.message);
@@ -210,7 +210,7 @@ static void run_at_once(net *n)
     step *w = &n->whole;
     if (w->step.work < THREADS || w->step.scratch > SCRATCH)
         return;
-    if (step_prepare(w, n->seed % 2 ? ai_cpu_detect() : AI_CPU_REF) != AI_OK)
+    if (step_prepare(w, n->seed % 2 ? step_levels() : AI_CPU_REF) != AI_OK)
         stop(n, "is not prepared:", w->err.message);
     w->step.parts = THREADS;
     w->step.scratch_data = n->scratch;

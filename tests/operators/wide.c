@@ -150,8 +150,8 @@ static void try_one(pair *p)
     else
         make_product(p);
     run(p, &p->f32, AI_CPU_REF, 1);
-    for (uint32_t cpu = AI_CPU_REF; cpu <= ai_cpu_detect(); cpu <<= 1) {
-        if ((ai_cpu_detect() & cpu) == 0)
+    for (uint32_t cpu = AI_CPU_REF; cpu <= step_levels(); cpu <<= 1) {
+        if ((step_levels() & cpu) == 0)
             continue;
         run(p, &p->f16, cpu | AI_CPU_REF, from(p, 1, 3));
         for (int64_t i = 0; i < ai_tensor_count(&p->f32.out[0]); i++) {
