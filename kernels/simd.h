@@ -54,7 +54,11 @@ AI_INLINE vf v_copysign(vf a, vf b)
 /* a, unless b is greater or the only NaN. */
 AI_INLINE vf v_max(vf a, vf b)
 {
+#if defined(AI_SIMD_AVX512) /* MAXPS: the second operand if they are equal or either is NaN */
+    return _mm512_mask_mov_ps(_mm512_max_ps(b, a), _mm512_cmp_ps_mask(b, b, _CMP_UNORD_Q), b);
+#else
     return v_select(m_or(v_ge(a, b), v_is_nan(a)), a, b);
+#endif
 }
 /* a, unless b is less or the only NaN. */
 AI_INLINE vf v_min(vf a, vf b)

@@ -212,33 +212,81 @@ static window place(const ai_pool_args *p, int32_t row, int32_t col)
             (acc) = step(acc, v_load(tap + (int64_t)x * (p)->dilation_w * 16));                    \
     }
 
+/* The same for the windows of four neighbours that lie inside the input: acc0 to acc3. */
+#define FOLD4(p, w, step)                                                                          \
+    for (int32_t y = 0; y < (w).kh; y++) {                                                         \
+        const float *tap = (w).in + (int64_t)y * (p)->dilation_h * (p)->in_row;                    \
+        const int64_t next = (int64_t)(p)->stride_w * 16;                                          \
+        for (int32_t x = 0; x < (w).kw; x++, tap += (int64_t)(p)->dilation_w * 16) {               \
+            acc0 = step(acc0, v_load(tap));                                                        \
+            acc1 = step(acc1, v_load(tap + next));                                                 \
+            acc2 = step(acc2, v_load(tap + 2 * next));                                             \
+            acc3 = step(acc3, v_load(tap + 3 * next));                                             \
+        }                                                                                          \
+    }
+
+static bool are_four_inside(const ai_pool_args *p, int32_t col)
+{
+    const int64_t first = (int64_t)col * p->stride_w - p->pad_left;
+    const int64_t last = first + 3 * (int64_t)p->stride_w + (int64_t)(p->kw - 1) * p->dilation_w;
+    return col + 4 <= p->ow && first >= 0 && last < p->iw;
+}
+
+static void max_row(const ai_pool_args *p, int32_t row)
+{
+    float *out = p->out + row * p->out_row;
+    for (int32_t col = 0; col < p->ow;) {
+        const window w = place(p, row, col);
+        vf acc0 = MINUS_INF, acc1 = acc0, acc2 = acc0, acc3 = acc0;
+        if (!are_four_inside(p, col)) {
+            FOLD(p, w, acc0, v_max)
+            v_store(out + (int64_t)col++ * 16, acc0);
+            continue;
+        }
+        FOLD4(p, w, v_max)
+        v_store(out + (int64_t)col++ * 16, acc0);
+        v_store(out + (int64_t)col++ * 16, acc1);
+        v_store(out + (int64_t)col++ * 16, acc2);
+        v_store(out + (int64_t)col++ * 16, acc3);
+    }
+}
+
 void KERNEL_NAME(max_pool)(const void *args)
 {
     const ai_pool_args *p = args;
     for (int32_t row = p->row_begin; row < p->row_end; row++)
-        for (int32_t col = 0; col < p->ow; col++) {
-            const window w = place(p, row, col);
-            vf best = MINUS_INF;
-            FOLD(p, w, best, v_max)
-            v_store(p->out + row * p->out_row + (int64_t)col * 16, best);
+        max_row(p, row);
+}
+
+static void average_row(const ai_pool_args *p, int32_t row)
+{
+    float *out = p->out + row * p->out_row;
+    for (int32_t col = 0; col < p->ow;) {
+        const window w = place(p, row, col);
+        int64_t count = (int64_t)w.kh * w.kw; /* of all four too: their columns are inside */
+        if (p->count_include_pad)
+            count = padded_count(w.row, p->ih, p->pad_bottom, p->dilation_h, p->kh) *
+                    padded_count(w.col, p->iw, p->pad_right, p->dilation_w, p->kw);
+        const vf scale = v_set(1.0f / (float)count);
+        vf acc0 = v_set(0.0f), acc1 = acc0, acc2 = acc0, acc3 = acc0;
+        if (!are_four_inside(p, col)) {
+            FOLD(p, w, acc0, v_add)
+            v_store(out + (int64_t)col++ * 16, v_mul(acc0, scale));
+            continue;
         }
+        FOLD4(p, w, v_add)
+        v_store(out + (int64_t)col++ * 16, v_mul(acc0, scale));
+        v_store(out + (int64_t)col++ * 16, v_mul(acc1, scale));
+        v_store(out + (int64_t)col++ * 16, v_mul(acc2, scale));
+        v_store(out + (int64_t)col++ * 16, v_mul(acc3, scale));
+    }
 }
 
 void KERNEL_NAME(average_pool)(const void *args)
 {
     const ai_pool_args *p = args;
     for (int32_t row = p->row_begin; row < p->row_end; row++)
-        for (int32_t col = 0; col < p->ow; col++) {
-            const window w = place(p, row, col);
-            int64_t count = (int64_t)w.kh * w.kw;
-            if (p->count_include_pad)
-                count = padded_count(w.row, p->ih, p->pad_bottom, p->dilation_h, p->kh) *
-                        padded_count(w.col, p->iw, p->pad_right, p->dilation_w, p->kw);
-            vf sum = v_set(0.0f);
-            FOLD(p, w, sum, v_add)
-            v_store(p->out + row * p->out_row + (int64_t)col * 16,
-                    v_mul(sum, v_set(1.0f / (float)count)));
-        }
+        average_row(p, row);
 }
 
 void KERNEL_NAME(global_average_pool)(const void *args)
