@@ -494,12 +494,17 @@ static void to_planes(const ai_transpose_args *t, int64_t x, int32_t c, int64_t 
 void KERNEL_NAME(transpose16)(const void *args)
 {
     const ai_transpose_args *t = args;
-    for (int64_t x = 0; x < t->columns; x += 4) {
-        const int64_t columns = t->columns - x < 4 ? t->columns - x : 4;
+    /* 16 columns of four planes before the next four: planes often lie a multiple of 4 KiB apart,
+     * and a line of each would push the others out of L1 before it is done */
+    for (int64_t first = 0; first < t->columns; first += 16) {
+        const int64_t end = t->columns - first < 16 ? t->columns : first + 16;
         for (int32_t c = 0; c < 16; c += 4)
-            if (t->to_block)
-                to_block(t, x, c, columns);
-            else
-                to_planes(t, x, c, columns);
+            for (int64_t x = first; x < end; x += 4) {
+                const int64_t columns = end - x < 4 ? end - x : 4;
+                if (t->to_block)
+                    to_block(t, x, c, columns);
+                else
+                    to_planes(t, x, c, columns);
+            }
     }
 }
