@@ -2,6 +2,7 @@
  * Gemm and MatMul: rows times panels of 16 columns. */
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "activation.h"
 #include "wide.h"
@@ -288,6 +289,10 @@ static void pack_panel(job *j, int64_t panel)
 
     for (int64_t k = 0; k < q->k; k++) {
         float *out = j->packed + k * 16;
+        if (lanes == 16 && q->b_col == 1) {
+            memcpy(out, b + k * q->b_row, 16 * sizeof(float));
+            continue;
+        }
         for (int64_t i = 0; i < lanes; i++)
             out[i] = b[k * q->b_row + i * q->b_col];
         for (int64_t i = lanes; i < 16; i++)
