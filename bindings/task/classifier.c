@@ -21,25 +21,10 @@ struct ai_classifier {
     ai_class *ranking;
 };
 
-/* *found stays without data where the model has no such resource. */
-static void find_resource(const ai_model *model, const char *name, ai_resource *found)
-{
-    ai_model_info info = AI_MODEL_INFO_INIT;
-    if (ai_model_describe(model, &info) != AI_OK)
-        return;
-    for (uint32_t i = 0; i < info.resource_count; i++) {
-        ai_resource resource = AI_RESOURCE_INIT;
-        if (ai_model_resource(model, i, &resource) == AI_OK && !strcmp(resource.name, name)) {
-            *found = resource;
-            return;
-        }
-    }
-}
-
 static ai_status read_recipe(ai_classifier *c, const ai_model *model, ai_error *err)
 {
     ai_resource image = AI_RESOURCE_INIT;
-    find_resource(model, "image", &image);
+    ai_task_resource(model, "image", &image);
     if (!image.data)
         return ai_task_fail(
             err, AI_E_FORMAT,
@@ -115,7 +100,7 @@ static ai_status open_parts(ai_classifier *c, const ai_model *model, const ai_op
                             ai_error *err)
 {
     ai_resource labels = AI_RESOURCE_INIT;
-    find_resource(model, "labels", &labels);
+    ai_task_resource(model, "labels", &labels);
     ai_status status = read_recipe(c, model, err);
     if (status == AI_OK)
         status = ai_session_open(&c->session, model, options, err);

@@ -6,33 +6,11 @@
 
 #include "task.h"
 
-/* Bytes of the UTF-8 sequence at p of which `bytes` are there; 0: none, or over-long, or a
- * surrogate, or past U+10FFFF. */
-static size_t sequence(const uint8_t *p, size_t bytes)
-{
-    static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = p[0] < 0x80       ? 1
-                    : p[0] >> 5 == 6  ? 2
-                    : p[0] >> 4 == 14 ? 3
-                    : p[0] >> 3 == 30 ? 4
-                                      : 0;
-    if (!length || length > bytes || !p[0])
-        return 0;
-    uint32_t code = length == 1 ? p[0] : p[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if (p[i] >> 6 != 2)
-            return 0;
-        code = code << 6 | (p[i] & 0x3f);
-    }
-    bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
-    return code >= least[length] && code <= 0x10ffff && !is_surrogate ? length : 0;
-}
-
 static ai_status check_text(const uint8_t *data, size_t bytes, uint32_t *lines, ai_error *err)
 {
     uint32_t line = 0;
     for (size_t at = 0; at < bytes;) {
-        size_t length = sequence(data + at, bytes - at);
+        size_t length = ai_utf8_length(data + at, bytes - at);
         if (!length)
             return ai_task_fail(err, AI_E_FORMAT, "labels: line %u is not UTF-8 at byte %zu",
                                 line + 1, at);
@@ -41,15 +19,6 @@ static ai_status check_text(const uint8_t *data, size_t bytes, uint32_t *lines, 
     }
     *lines = line + (bytes && data[bytes - 1] != '\n');
     return AI_OK;
-}
-
-bool ai_is_utf8(const char *text)
-{
-    size_t bytes = strlen(text);
-    size_t length = 1;
-    for (size_t at = 0; at < bytes && length; at += length)
-        length = sequence((const uint8_t *)text + at, bytes - at);
-    return length != 0;
 }
 
 static ai_status allocate(ai_labels *l, uint32_t count, size_t bytes, ai_error *err)

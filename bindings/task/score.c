@@ -8,7 +8,7 @@
 /* exp(x) for x <= 0 within one ulp or two: x = n ln 2 + r with |r| <= ln 2 / 2, and the Taylor
  * series of exp(r) to the 13th power, whose remainder is under 2^-57. ln 2 is split so that n times
  * its upper part is exact. */
-static double exp_negative(double x)
+double ai_task_exp(double x)
 {
     static const double inverse_factorial[14] = {1.0,
                                                  1.0,
@@ -44,7 +44,7 @@ void ai_task_softmax(float *scores, uint32_t count)
         most = scores[i] > most ? scores[i] : most;
     double sum = 0;
     for (uint32_t i = 0; i < count; i++)
-        sum += exp_negative((double)scores[i] - (double)most);
+        sum += ai_task_exp((double)scores[i] - (double)most);
     for (uint32_t i = 0; i < count; i++)
-        scores[i] = (float)(exp_negative((double)scores[i] - (double)most) / sum);
+        scores[i] = (float)(ai_task_exp((double)scores[i] - (double)most) / sum);
 }

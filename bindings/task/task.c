@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Errors and memory of the task layer. */
+ * Errors, memory and resources of the task layer. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "task.h"
 
@@ -28,4 +29,18 @@ ai_status ai_task_no_memory(ai_error *err, size_t bytes, const char *what)
 void ai_task_free(void *memory)
 {
     free(memory);
+}
+
+void ai_task_resource(const ai_model *model, const char *name, ai_resource *found)
+{
+    ai_model_info info = AI_MODEL_INFO_INIT;
+    if (ai_model_describe(model, &info) != AI_OK)
+        return;
+    for (uint32_t i = 0; i < info.resource_count; i++) {
+        ai_resource resource = AI_RESOURCE_INIT;
+        if (ai_model_resource(model, i, &resource) == AI_OK && !strcmp(resource.name, name)) {
+            *found = resource;
+            return;
+        }
+    }
 }

@@ -15,6 +15,19 @@ ai_status ai_task_fail(ai_error *err, ai_status code, const char *format, ...)
 /* The same for "out of memory" with what was wanted. */
 ai_status ai_task_no_memory(ai_error *err, size_t bytes, const char *what);
 
+/* The model's resource of this name; *found stays without data where there is none. */
+void ai_task_resource(const ai_model *model, const char *name, ai_resource *found);
+
+/* Bytes of the UTF-8 sequence at p of which `bytes` are there; 0: none, or over-long, or a
+ * surrogate, or past U+10FFFF, or a zero. */
+size_t ai_utf8_length(const uint8_t *p, size_t bytes);
+
+/* Whether a string is UTF-8. */
+bool ai_is_utf8(const char *text);
+
+/* exp(x) for x <= 0, the same bits on every machine. */
+double ai_task_exp(double x);
+
 /* ---- Pictures ---- */
 
 /* Somebody else's pixels: rows of width * channels bytes, `stride` bytes apart. */
@@ -112,9 +125,6 @@ typedef struct ai_labels {
 ai_status ai_labels_open(ai_labels *labels, const void *data, size_t bytes, uint32_t count,
                          ai_error *err);
 void ai_labels_close(ai_labels *labels);
-
-/* Whether a string is UTF-8. */
-bool ai_is_utf8(const char *text);
 
 /* Replaces logits by exp(x - max) / sum, computed in f64 in ascending order of the index. */
 void ai_task_softmax(float *scores, uint32_t count);
