@@ -56,6 +56,39 @@ AI_API ai_status ai_classify(ai_classifier *classifier, const void *image, size_
  * *json is the caller's: free it with ai_task_free. */
 AI_API ai_status ai_classes_json(const ai_class *classes, uint32_t count, char **json, ai_error *err);
 
+/* ---- Writers: a network that writes text, character by character ---- */
+
+typedef struct ai_writer ai_writer;
+
+/* Opens a session on `model` (which must outlive it) and reads its resources "text", "vocabulary"
+ * and, for rules of verse, "rhymes": docs/format.md. The session must keep a state. options: as of
+ * ai_session_open, NULL for the defaults. One caller at a time. */
+AI_API ai_status ai_writer_open(ai_writer **writer, const ai_model *model,
+                                const ai_options *options, ai_error *err);
+AI_API void ai_writer_close(ai_writer *writer);
+
+typedef struct ai_text_options {
+    uint32_t    size;
+    uint32_t    reserved;
+    uint64_t    seed;                  /* the same: the same text, on every machine */
+    const char *start;                 /* how the text begins; NULL: freely. All UTF-8 */
+    const char *acrostic;              /* the first character of each line; NULL: free */
+    const char *theme;                 /* characters wanted somewhere, at most 16; NULL: none */
+    double      temperature;           /* 0: the recipe's */
+    double      top_p;                 /* greater than 0, at most 1; 0: the recipe's */
+} ai_text_options;
+#define AI_TEXT_OPTIONS_INIT { (uint32_t)sizeof(ai_text_options), 0, 0, NULL, NULL, NULL, 0, 0 }
+
+/* Begins a text anew; after a failure there is none. options: NULL for the defaults; its strings
+ * are not kept. */
+AI_API ai_status ai_writer_begin(ai_writer *writer, const ai_text_options *options, ai_error *err);
+
+/* Sets *text to the next character, after the last of a line with the line's mark, until the next
+ * call; to NULL where the text is over. call: as of ai_infer; after a call that ran out of time or
+ * was stopped, the text can go on. */
+AI_API ai_status ai_writer_next(ai_writer *writer, const char **text, const ai_call *call,
+                                ai_error *err);
+
 /* ---- The parts, one by one ---- */
 
 typedef struct ai_image {              /* 8 bits a channel, interleaved, rows without gaps */
