@@ -220,4 +220,8 @@ const ai_shape *ai_cli_given_shape(const ai_cli_model *m, uint32_t input);
 void ai_cli_set_shape(ai_cli_model *m, uint32_t input, uint32_t rank, const int64_t *dim);
 void ai_cli_close(ai_cli_model *m);
 
+/* A model that the project ships: beside an installed bin/, in this build's tree, or where this
+ * build installs it; to be freed; NULL: it is not there. */
+char *ai_cli_find_shipped(const char *file);
+
 #endif

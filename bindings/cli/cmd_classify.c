@@ -2,7 +2,6 @@
  * `ai classify`: photographs to labels. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ai_task.h"
 #include "cli.h"
@@ -30,29 +29,6 @@ typedef struct work {
     uint32_t answer_count;
     int status;
 } work;
-
-/* ---- The model that the project ships ---- */
-
-/* Where it lies: beside an installed bin/, where this build installs it, in this build's tree. */
-static char *find_shipped(void)
-{
-    static const char *const beside[] = {AI_SHARE_FROM_BIN, AI_ZOO_FROM_BUILD};
-    char *folder = ai_cli_own_folder();
-    char *path = NULL;
-    for (size_t i = 0; folder && !path && i < sizeof beside / sizeof beside[0]; i++) {
-        char *near = ai_cli_join(folder, beside[i]);
-        path = near ? ai_cli_join(near, SHIPPED_MODEL ".lai") : NULL;
-        free(near);
-        if (path && access(path, R_OK) != 0) {
-            free(path);
-            path = NULL;
-        }
-    }
-    free(folder);
-    if (!path && access(AI_SHARE "/" SHIPPED_MODEL ".lai", R_OK) == 0)
-        path = strdup(AI_SHARE "/" SHIPPED_MODEL ".lai");
-    return path;
-}
 
 /* ---- One image ---- */
 
@@ -211,7 +187,7 @@ static int run(const ai_cli_args *args)
     const char *model_path = ai_cli_text(args, "model");
     if (model_path)
         return classify_with(args, model_path);
-    char *shipped = find_shipped();
+    char *shipped = ai_cli_find_shipped(SHIPPED_MODEL ".lai");
     if (!shipped)
         return ai_cli_fail(SHIPPED_MODEL ".lai", "not there: run models/zoo/fetch " SHIPPED_MODEL
                                                  " and build again, or give --model");

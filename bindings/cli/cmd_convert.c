@@ -7,7 +7,7 @@
 #include "ai_task.h"
 #include "cli.h"
 
-enum { MAX_LABEL_BYTES = 64 << 20 };
+enum { MAX_LABEL_BYTES = 64 << 20, MAX_RESOURCE_BYTES = 64 << 20 };
 
 static const ai_cli_option options[] = {
     {"out", 'o', AI_CLI_TEXT, true, 0, "OUT.lai", "the flat file to write"},
@@ -15,6 +15,8 @@ static const ai_cli_option options[] = {
     {"labels", 0, AI_CLI_TEXT, false, 0, "FILE", "names of the classes, one a line"},
     {"image", 0, AI_CLI_TEXT, false, 0, "SPEC",
      "how an image becomes the input: imagenet, lite, keras or JSON"},
+    {"resource", 0, AI_CLI_LIST, false, 0, "NAME=FILE",
+     "bytes that travel with the model, such as vocabulary=FILE"},
     {"output", 0, AI_CLI_LIST, false, 0, "NAME", "keeps an inner tensor as an output"},
     {"state", 0, AI_CLI_LIST, false, 0, "IN=OUT",
      "the session keeps it: output OUT is input IN of the next call; or NODE,\n"
@@ -34,7 +36,10 @@ typedef struct parts { /* what the converter's options point to */
     char **shape_names;
     const char **outputs;
     const char **states;
-    ai_named_data resources[2];
+    ai_named_data *resources;
+    char **resource_names; /* of those that --resource gives */
+    void **resource_data;
+    uint32_t given_count;
     uint32_t resource_count;
     uint32_t shape_count;
     void *labels;
@@ -45,6 +50,7 @@ typedef struct watch { /* what the converter's hooks know */
     ai_cli_bar bar;
     const char *part; /* of the progress; NULL: none yet */
     bool is_classifier;
+    bool is_writer;
     bool is_rounded;
     char rounding[128]; /* what rounding the weights did */
 } watch;
@@ -55,6 +61,11 @@ static void free_parts(parts *p)
     free(p->shapes);
     free(p->outputs);
     free(p->states);
+    for (uint32_t i = 0; i < p->given_count; i++)
+        free(p->resource_data[i]);
+    ai_cli_free_list(p->resource_names, p->given_count);
+    free(p->resource_data);
+    free(p->resources);
     free(p->labels);
     ai_task_free(p->recipe);
 }
@@ -113,12 +124,38 @@ static int take_recipe(parts *p, const char *spec)
     return AI_CLI_OK;
 }
 
+static int take_resources(parts *p, const ai_cli_args *args)
+{
+    ai_error err;
+    uint32_t position = 0;
+    const char *text;
+    while ((text = ai_cli_next(args, "resource", &position))) {
+        const char *path = strchr(text, '=');
+        size_t bytes;
+        if (!path || path == text || !path[1])
+            return ai_cli_misused(args->command, "--resource is '%s', needed is NAME=FILE", text);
+        path++;
+        if (ai_cli_is_same(path, ai_cli_text(args, "out")))
+            return ai_cli_fail(path, "output is the file of a resource that is read");
+        uint32_t i = p->given_count++;
+        p->resource_names[i] = strndup(text, (size_t)(path - 1 - text));
+        if (!p->resource_names[i])
+            return ai_cli_fail(args->operands[0], "no memory for a name");
+        if (ai_cli_read(&p->resource_data[i], &bytes, path, MAX_RESOURCE_BYTES, &err) != AI_OK)
+            return ai_cli_failed(path, &err);
+        p->resources[p->resource_count++] =
+            (ai_named_data){p->resource_names[i], p->resource_data[i], bytes};
+    }
+    return AI_CLI_OK;
+}
+
 static int take_parts(parts *p, const ai_cli_args *args)
 {
     uint32_t position = 0;
     uint32_t shape_count = ai_cli_list_count(args, "shape");
     uint32_t output_count = ai_cli_list_count(args, "output");
     uint32_t state_count = ai_cli_list_count(args, "state");
+    uint32_t resource_count = ai_cli_list_count(args, "resource");
     const char *name = ai_cli_text(args, "name");
     *p = (parts){0};
     if (name && ai_cli_bad_line(name))
@@ -127,7 +164,11 @@ static int take_parts(parts *p, const ai_cli_args *args)
     p->shape_names = calloc(shape_count + 1, sizeof *p->shape_names);
     p->outputs = calloc(output_count + 1, sizeof *p->outputs);
     p->states = calloc(state_count + 1, sizeof *p->states);
-    if (!p->shapes || !p->shape_names || !p->outputs || !p->states)
+    p->resources = calloc(resource_count + 2, sizeof *p->resources);
+    p->resource_names = calloc(resource_count + 1, sizeof *p->resource_names);
+    p->resource_data = calloc(resource_count + 1, sizeof *p->resource_data);
+    if (!p->shapes || !p->shape_names || !p->outputs || !p->states || !p->resources ||
+        !p->resource_names || !p->resource_data)
         return ai_cli_fail(args->operands[0], "no memory for the options");
     for (uint32_t i = 0; i < output_count; i++)
         p->outputs[i] = ai_cli_next(args, "output", &position);
@@ -139,6 +180,8 @@ static int take_parts(parts *p, const ai_cli_args *args)
         status = take_labels(p, ai_cli_text(args, "labels"), ai_cli_text(args, "out"));
     if (status == AI_CLI_OK)
         status = take_recipe(p, ai_cli_text(args, "image"));
+    if (status == AI_CLI_OK)
+        status = take_resources(p, args);
     return status;
 }
 
@@ -165,8 +208,8 @@ static int take_flags(const ai_cli_args *args, uint32_t *flags)
     if (status == AI_CLI_OK)
         status = take_choice(args, "strips", "auto", "off", &is_apart);
     if (status == AI_CLI_OK)
-        *flags = (is_direct ? AI_CONVERT_NO_WINOGRAD : 0u) | (is_f16 ? AI_CONVERT_F16_WEIGHTS : 0u) |
-                 (is_apart ? AI_CONVERT_NO_STRIPS : 0u);
+        *flags = (is_direct ? AI_CONVERT_NO_WINOGRAD : 0u) |
+                 (is_f16 ? AI_CONVERT_F16_WEIGHTS : 0u) | (is_apart ? AI_CONVERT_NO_STRIPS : 0u);
     return status;
 }
 
@@ -196,18 +239,22 @@ static void note_rounding(watch *w, const ai_model *model)
     }
 }
 
-/* What has a recipe must be a model that `ai classify` takes. */
+/* What has a recipe must be a model that `ai classify` or `ai write` takes. */
 static ai_status check_model(void *user, const ai_model *model, ai_error *err)
 {
     watch *w = user;
     ai_options o = AI_OPTIONS_INIT;
     ai_classifier *classifier = NULL;
+    ai_writer *writer = NULL;
     o.threads = 1;
     note_rounding(w, model);
-    if (!w->is_classifier)
-        return AI_OK;
-    ai_status status = ai_classifier_open(&classifier, model, &o, err);
+    ai_status status = AI_OK;
+    if (w->is_classifier)
+        status = ai_classifier_open(&classifier, model, &o, err);
+    if (status == AI_OK && w->is_writer)
+        status = ai_writer_open(&writer, model, &o, err);
     ai_classifier_close(classifier);
+    ai_writer_close(writer);
     return status;
 }
 
@@ -246,6 +293,8 @@ static int run(const ai_cli_args *args)
         o.check = check_model;
         o.user = &w;
         w.is_classifier = p.recipe != NULL;
+        for (uint32_t i = 0; i < p.given_count; i++)
+            w.is_writer = w.is_writer || strcmp(p.resource_names[i], "text") == 0;
         w.is_rounded = (flags & AI_CONVERT_F16_WEIGHTS) != 0;
         ai_cli_hold_signals();
         ai_status converted =
@@ -266,7 +315,8 @@ const ai_cli_command ai_command_convert = {
     "IN.onnx",
     "turns an ONNX file into a flat file",
     "A file of that name is replaced only when the new one is complete and has been checked;\n"
-    "of a symbolic link, the file it leads to. With --image, `ai classify` must take the result.\n"
+    "of a symbolic link, the file it leads to. With --image, `ai classify` must take the result,\n"
+    "with a resource 'text' `ai write`.\n"
     "SPEC as JSON is described in docs/format.md; keras is nearest to 224x224 without crop, BGR\n"
     "minus the mean.",
     options,

@@ -2,6 +2,7 @@
  * Opens a model with the options that most subcommands share, and AI_CPU. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ai_task.h"
 #include "cli.h"
@@ -118,4 +119,23 @@ void ai_cli_close(ai_cli_model *m)
     ai_model_close(m->model);
     free(m->shapes);
     *m = (ai_cli_model){.options = AI_OPTIONS_INIT};
+}
+
+char *ai_cli_find_shipped(const char *file)
+{
+    static const char *const beside[] = {AI_SHARE_FROM_BIN, AI_ZOO_FROM_BUILD};
+    char *folder = ai_cli_own_folder();
+    char *path = NULL;
+    for (size_t i = 0; i <= sizeof beside / sizeof beside[0] && !path; i++) {
+        bool is_fixed = i == sizeof beside / sizeof beside[0];
+        char *near = is_fixed ? strdup(AI_SHARE) : folder ? ai_cli_join(folder, beside[i]) : NULL;
+        path = near ? ai_cli_join(near, file) : NULL;
+        free(near);
+        if (path && access(path, R_OK) != 0) {
+            free(path);
+            path = NULL;
+        }
+    }
+    free(folder);
+    return path;
 }

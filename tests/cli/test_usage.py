@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-COMMANDS = ["convert", "info", "verify", "run", "classify", "bench"]
+COMMANDS = ["convert", "info", "verify", "run", "classify", "write", "bench"]
 
 
 def test_overview_lists_the_commands(ai):
@@ -28,12 +28,14 @@ def test_help(ai, command):
 
 
 OPTIONS = {
-    "convert": ["--out", "--shape", "--labels", "--image", "--output", "--state", "--name",
+    "convert": ["--out", "--shape", "--labels", "--image", "--resource", "--output", "--state", "--name",
                 "--licence", "--winograd", "--weights", "--strips"],
     "info": ["--shape", "--threads", "--steps", "--json"],
     "verify": [],
     "run": ["--input", "--output-dir", "--shape", "--threads", "--cpu"],
     "classify": ["--model", "--cpu", "--top", "--json"],
+    "write": ["--model", "--start", "--acrostic", "--theme", "--seed", "--count", "--temperature",
+              "--top-p", "--json", "--stream", "--threads", "--cpu"],
     "bench": ["--threads", "--cpu", "--shape", "--runs", "--profile", "--plot", "--json"],
 }
 
@@ -62,6 +64,7 @@ WRONG = [
     (["convert", "a.onnx", "-o", "b", "--shape", "=1x2"], "--shape is '=1x2'"),
     (["convert", "a.onnx", "-o", "b", "--shape", "x=1x2x3x4x5x6x7x8x9"], "--shape is"),
     (["convert", "a.onnx", "-o", "b", "--shape", "x=10000000000000"], "--shape is"),
+    (["convert", "a.onnx", "-o", "b", "--resource", "text"], "--resource is 'text'"),
     (["convert", "a.onnx", "-o", ""], "--out is empty, needed is OUT.lai"),
     (["convert", "", "-o", "b"], "a path is empty, needed is IN.onnx"),
     (["info", ""], "a path is empty, needed is M.lai"),
@@ -69,6 +72,14 @@ WRONG = [
     (["run", "a", "--input", "x=f"], "--output-dir DIR is missing"),
     (["classify"], "IMAGE... is missing"),
     (["classify", "a", "--top", "-1"], "--top is '-1'"),
+    (["write", "--temperature", "0"], "--temperature is '0'"),
+    (["write", "--temperature=-1"], "--temperature is '-1'"),
+    (["write", "--temperature", "nan"], "--temperature is 'nan'"),
+    (["write", "--temperature", "1x"], "--temperature is '1x'"),
+    (["write", "--top-p", "1.5"], "--top-p is '1.5'"),
+    (["write", "--seed", "0"], "--seed is '0'"),
+    (["write", "--json", "--stream"], "--json prints whole texts"),
+    (["write", "poem"], "'poem' is one operand too many"),
     (["bench", "--json"], "M.lai is missing"),
 ]
 
