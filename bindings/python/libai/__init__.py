@@ -10,6 +10,7 @@ from ._classify import Class, Classifier, classify
 from ._convert import convert, self_test, verify
 from ._library import Error, cpu_levels, version
 from ._model import Model, Step, Tensor
+from ._text import TextModel
 
 __all__ = [
     "Class",
@@ -18,6 +19,7 @@ __all__ = [
     "Model",
     "Step",
     "Tensor",
+    "TextModel",
     "classify",
     "convert",
     "cpu_levels",

@@ -7,8 +7,8 @@ import ctypes
 import operator
 import os
 from collections.abc import Iterator
-from ctypes import POINTER, c_char, c_char_p, c_float, c_int32, c_int64, c_size_t, c_uint8
-from ctypes import c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t
+from ctypes import c_uint8, c_uint32, c_uint64, c_void_p
 from functools import cache
 from pathlib import Path
 from typing import SupportsIndex
@@ -98,6 +98,12 @@ class RawClass(ctypes.Structure):
     _fields_ = [("index", c_uint32), ("score", c_float), ("label", c_char_p)]
 
 
+class TextOptions(ctypes.Structure):
+    _fields_ = [("size", c_uint32), ("reserved", c_uint32), ("seed", c_uint64), ("start", c_char_p),
+                ("acrostic", c_char_p), ("theme", c_char_p), ("temperature", c_double),
+                ("top_p", c_double)]
+
+
 def sized(kind: type[ctypes.Structure]):
     """A struct that begins with its own size, as the INIT macros make it."""
     return kind(size=ctypes.sizeof(kind))
@@ -150,6 +156,10 @@ _TASK = _prototypes(
     ("ai_classifier_close", None, _HANDLE),
     ("ai_classify", c_int32, _HANDLE, c_char_p, c_size_t, POINTER(RawClass), POINTER(c_uint32),
      c_void_p, _ERR),
+    ("ai_writer_open", c_int32, _OUT, _HANDLE, POINTER(Options), _ERR),
+    ("ai_writer_close", None, _HANDLE),
+    ("ai_writer_begin", c_int32, _HANDLE, POINTER(TextOptions), _ERR),
+    ("ai_writer_next", c_int32, _HANDLE, POINTER(c_char_p), c_void_p, _ERR),
 )
 
 

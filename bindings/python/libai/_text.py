@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text, character by character."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Iterator
+from ctypes import c_char_p, c_void_p
+
+from . import _library as lib
+from ._model import Model
+
+UINT64_MAX = 0xFFFFFFFFFFFFFFFF
+
+
+class TextModel:
+    """A model that writes text: `for character in model.write(seed=7)`, or `model(seed=7)` whole.
+
+    The same seed and wishes give the same text on every machine. One text grows at a time: a new
+    one ends that before it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, threads: int = 0,
+                 cpu: int | str | None = None):
+        self._handle = c_void_p()
+        self._lock = threading.Lock()
+        self._text: object = None  # stands for the text that grows
+        self._model = Model(path, threads=threads, cpu=cpu)
+        options = lib.sized(lib.Options)
+        options.cpu, options.threads = self._model._cpu, self._model._threads
+        lib.check(lib.task().ai_writer_open, ctypes.byref(self._handle), self._model._handle,
+                  ctypes.byref(options))
+
+    def write(self, *, seed: int = 1, start: str | None = None, acrostic: str | None = None,
+              theme: str | None = None, temperature: float | None = None,
+              top_p: float | None = None) -> Iterator[str]:
+        """The characters of a text, the last of a line with its mark. start: how the text begins.
+        acrostic: the first character of each line. theme: characters wanted somewhere.
+        temperature, top_p: None is what the model's recipe says."""
+        options = lib.sized(lib.TextOptions)
+        options.seed = lib.integer(seed, "seed", 0, UINT64_MAX)
+        for name, text in (("start", start), ("acrostic", acrostic), ("theme", theme)):
+            if text is not None:
+                setattr(options, name, lib.text_bytes(text, name))
+        for name, number in (("temperature", temperature), ("top_p", top_p)):
+            if number is not None:
+                if not number > 0:
+                    raise ValueError(f"{name} is {number}, more than 0 is needed")
+                setattr(options, name, number)
+        self._check_open()
+        mine = object()
+        with self._lock:
+            self._text = None
+            lib.check(lib.task().ai_writer_begin, self._handle, ctypes.byref(options))
+            self._text = mine
+        return self._characters(mine)
+
+    def _characters(self, mine: object) -> Iterator[str]:
+        while True:
+            piece = c_char_p()
+            with self._lock:
+                self._check_open()
+                if self._text is not mine:
+                    raise RuntimeError("another text was begun, this one cannot go on")
+                lib.check(lib.task().ai_writer_next, self._handle, ctypes.byref(piece), None)
+                data = piece.value
+            if data is None:
+                return
+            yield data.decode()
+
+    def _check_open(self) -> None:
+        if not self._handle:
+            raise ValueError("model is closed")
+
+    def __call__(self, **wishes) -> str:
+        """A whole text; arguments as of write."""
+        return "".join(self.write(**wishes))
+
+    def close(self) -> None:
+        with self._lock:
+            if self._handle:
+                lib.task().ai_writer_close(self._handle)
+                self._handle = c_void_p()
+        self._model.close()
+
+    def __enter__(self) -> TextModel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            self.close()
