@@ -26,6 +26,9 @@ typedef struct seed {
         ai_cast_params cast;
         ai_lrn_params lrn;
         ai_unary_params unary;
+        ai_strips_params strips;
+        ai_resize_params resize;
+        ai_recurrent_params recurrent;
     } params;
 } seed;
 
@@ -67,6 +70,25 @@ static const seed seeds[] = {
      0,
      "fi1,2,3,4 fc2,3,3,3 fc3",
      {.transpose = {.window = WINDOW(3, 2, 1), .group = 1, .output_padding = {1, 1}}}},
+    {AI_OP_CONV_TRANSPOSE,
+     1,
+     1,
+     "Fi1,20,3,4 fc20,18,3,3@8 fc18",
+     {.transpose = {.window = WINDOW(3, 2, 1), .group = 1, .output_padding = {1, 1}}}},
+    {AI_OP_STRIPS,
+     1,
+     1,
+     "Fi1,20,9,8 fc36,20,1,1@2 fc36 - fc36,1,3,3@4 fc36 - fc20,36,1,1@2 fc20 Fi1,20,9,8",
+     {.strips = {3,
+                 0,
+                 {{AI_OP_CONV, 0, CONV(1, 1, 0, 1)},
+                  {AI_OP_CONV, 0, CONV(3, 1, 1, 36)},
+                  {AI_OP_CONV, 0, CONV(1, 1, 0, 1)}}}}},
+    {AI_OP_STRIPS,
+     1,
+     1,
+     "fi1,3,9,8 fc16,3,3,3@3 fc16 - - - -",
+     {.strips = {2, 0, {{AI_OP_CONV, 0, CONV(3, 2, 1, 1)}, {AI_OP_MAX_POOL, 0, POOL(3, 2, 1)}}}}},
     {AI_OP_MAX_POOL, 1, 1, "Fi1,18,7,6", POOL(3, 2, 1)},
     {AI_OP_MAX_POOL, 2, 0, "fi1,2,7,6", POOL(2, 2, 0)},
     {AI_OP_AVERAGE_POOL, 1, 1, "Fi1,18,7,6", POOL(3, 2, 1)},
@@ -139,6 +161,18 @@ static const seed seeds[] = {
     {AI_OP_HARDMAX, 1, 0, "fi2,3,4", AXIS(.axis = 1, .flags = 1)},
     {AI_OP_REDUCE_MEAN, 1, 0, "fi2,3,4 lc2:0,2", AXIS(.keepdims = 1)},
     {AI_OP_REDUCE_SUM, 1, 0, "fi2,3,4 -", AXIS(.flags = 1)},
+    {AI_OP_RNN, 2, 0, "fi3,2,4 fc1,4,5 fc1,5,5", {.recurrent = {0, 5, 0, 1, {{AI_FUNCTION_TANH}}}}},
+    {AI_OP_GRU,
+     2,
+     0,
+     "fi2,3,4 fc2,4,18@5 fc2,6,18 fc2,36",
+     {.recurrent = {AI_BIDIRECTIONAL, 6, AI_BATCH_FIRST | AI_LINEAR_BEFORE_RESET, 9, {{0}}}}},
+    {AI_OP_LSTM,
+     3,
+     0,
+     "fi3,2,4 fc1,4,20@5 fc1,5,20@5 fc1,40 ic2:3,1 fi1,2,5 fi1,2,5 fc1,15",
+     {.recurrent = {AI_REVERSE, 5, AI_INPUT_FORGET, 2, {{AI_FUNCTION_SIGMOID}}}}},
+    {AI_OP_RESIZE, 1, 1, "Fi1,18,3,4 - - lc4:1,18,5,7", {.resize = {AI_RESIZE_LINEAR}}},
     {AI_OP_DROPOUT, 2, 0, "fi2,3 fc bc:1", AXIS(.start = 7)},
 };
 
@@ -179,15 +213,17 @@ static uint32_t numbers(const char **at, int64_t *list)
 static uint32_t constant(lai *f, ai_type type, uint32_t layout, uint32_t rank, const int64_t *dim,
                          const int64_t *values, uint32_t count)
 {
-    static _Alignas(64) uint8_t data[1 << 16];
+    static _Alignas(64) uint8_t data[1 << 17];
     memset(data, 0, sizeof(data));
-    for (size_t i = 0; i < 1 << 14 && type == AI_F32; i++)
+    for (size_t i = 0; i < 1 << 15 && type == AI_F32; i++)
         ((float *)(void *)data)[i] = (float)(i % 9) / 4 - 1;
-    for (size_t i = 0; i < 1 << 14 && type == AI_F16; i++)
+    for (size_t i = 0; i < 1 << 16 && type == AI_F16; i++)
         ((uint16_t *)(void *)data)[i] = (uint16_t)(0x3400 + i % 9 * 256);
     for (uint32_t i = 0; i < count; i++) {
         if (type == AI_S64)
             ((int64_t *)(void *)data)[i] = values[i];
+        else if (type == AI_S32)
+            ((int32_t *)(void *)data)[i] = (int32_t)values[i];
         else
             data[i] = (uint8_t)values[i];
     }
