@@ -42,72 +42,75 @@ static int64_t padded_count(int64_t start, int32_t size, int32_t pad_end, int32_
     return count < k ? count : k;
 }
 
-/* The window of one output pixel: its first tap inside the input, and how many there are. */
-typedef struct window {
+/* The windows of one row of outputs: the first row of taps inside the input, and how many. */
+typedef struct windows {
     const float *in;
-    int64_t row, col; /* of the first tap, inside or not */
-    int32_t kh, kw;
-} window;
+    int64_t row; /* of the first taps, inside or not */
+    int32_t kh;
+} windows;
 
-static window place(const ai_pool_args *p, int32_t row, int32_t col)
+static windows place(const ai_pool_args *p, int32_t row)
 {
-    window w;
-    int32_t y0, y1, x0, x1;
+    windows w;
+    int32_t begin, end;
     w.row = (int64_t)row * p->stride_h - p->pad_top;
-    w.col = (int64_t)col * p->stride_w - p->pad_left;
-    inside(w.row, p->ih, p->dilation_h, p->kh, &y0, &y1);
-    inside(w.col, p->iw, p->dilation_w, p->kw, &x0, &x1);
-    w.kh = y1 - y0;
-    w.kw = x1 - x0;
-    w.in = p->in + (w.row + (int64_t)y0 * p->dilation_h) * p->in_row +
-           (w.col + (int64_t)x0 * p->dilation_w) * 16;
+    inside(w.row, p->ih, p->dilation_h, p->kh, &begin, &end);
+    w.kh = end - begin;
+    w.in = p->in + (w.row + (int64_t)begin * p->dilation_h) * p->in_row;
     return w;
 }
 
-/* Folds all taps of a window into `acc` by `step`. */
-#define FOLD(p, w, acc, step)                                                                      \
+/* Folds the taps of four neighbours, the first one's from column `first` on, into acc0 to acc3 by
+ * `step`, where has(p, column). */
+#define FOLD4(p, w, first, step, has)                                                              \
     for (int32_t y = 0; y < (w).kh; y++) {                                                         \
         const float *tap = (w).in + (int64_t)y * (p)->dilation_h * (p)->in_row;                    \
-        for (int32_t x = 0; x < (w).kw; x++)                                                       \
-            (acc) = step(acc, v_load(tap + (int64_t)x * (p)->dilation_w * 16));                    \
-    }
-
-/* The same for the windows of four neighbours that lie inside the input: acc0 to acc3. */
-#define FOLD4(p, w, step)                                                                          \
-    for (int32_t y = 0; y < (w).kh; y++) {                                                         \
-        const float *tap = (w).in + (int64_t)y * (p)->dilation_h * (p)->in_row;                    \
-        const int64_t next = (int64_t)(p)->stride_w * 16;                                          \
-        for (int32_t x = 0; x < (w).kw; x++, tap += (int64_t)(p)->dilation_w * 16) {               \
-            acc0 = step(acc0, v_load(tap));                                                        \
-            acc1 = step(acc1, v_load(tap + next));                                                 \
-            acc2 = step(acc2, v_load(tap + 2 * next));                                             \
-            acc3 = step(acc3, v_load(tap + 3 * next));                                             \
+        const int64_t next = (p)->stride_w;                                                        \
+        for (int64_t c = (first), x = 0; x < (p)->kw; x++, c += (p)->dilation_w) {                 \
+            if (has(p, c))                                                                         \
+                acc0 = step(acc0, v_load(tap + c * 16));                                           \
+            if (has(p, c + next))                                                                  \
+                acc1 = step(acc1, v_load(tap + (c + next) * 16));                                  \
+            if (has(p, c + 2 * next))                                                              \
+                acc2 = step(acc2, v_load(tap + (c + 2 * next) * 16));                              \
+            if (has(p, c + 3 * next))                                                              \
+                acc3 = step(acc3, v_load(tap + (c + 3 * next) * 16));                              \
         }                                                                                          \
     }
+#define HAS_ALL(p, column)    true
+#define HAS_INSIDE(p, column) ((column) >= 0 && (column) < (p)->iw)
 
-static bool are_four_inside(const ai_pool_args *p, int32_t col)
+static bool are_inside(const ai_pool_args *p, int64_t first)
 {
-    const int64_t first = (int64_t)col * p->stride_w - p->pad_left;
     const int64_t last = first + 3 * (int64_t)p->stride_w + (int64_t)(p->kw - 1) * p->dilation_w;
-    return col + 4 <= p->ow && first >= 0 && last < p->iw;
+    return first >= 0 && last < p->iw;
+}
+
+/* The first `count` of four neighbours. */
+AI_INLINE void store4(float *out, int32_t count, vf acc0, vf acc1, vf acc2, vf acc3)
+{
+    v_store(out, acc0);
+    if (count > 1)
+        v_store(out + 16, acc1);
+    if (count > 2)
+        v_store(out + 32, acc2);
+    if (count > 3)
+        v_store(out + 48, acc3);
 }
 
 static void max_row(const ai_pool_args *p, int32_t row)
 {
     float *out = p->out + row * p->out_row;
-    for (int32_t col = 0; col < p->ow;) {
-        const window w = place(p, row, col);
+    const windows w = place(p, row);
+    for (int32_t col = 0; col < p->ow; col += 4) {
+        const int64_t first = (int64_t)col * p->stride_w - p->pad_left;
         vf acc0 = MINUS_INF, acc1 = acc0, acc2 = acc0, acc3 = acc0;
-        if (!are_four_inside(p, col)) {
-            FOLD(p, w, acc0, v_max)
-            v_store(out + (int64_t)col++ * 16, acc0);
-            continue;
+        if (are_inside(p, first)) {
+            FOLD4(p, w, first, v_max, HAS_ALL)
+        } else {
+            FOLD4(p, w, first, v_max, HAS_INSIDE)
         }
-        FOLD4(p, w, v_max)
-        v_store(out + (int64_t)col++ * 16, acc0);
-        v_store(out + (int64_t)col++ * 16, acc1);
-        v_store(out + (int64_t)col++ * 16, acc2);
-        v_store(out + (int64_t)col++ * 16, acc3);
+        store4(out + (int64_t)col * 16, p->ow - col, acc0, acc1, acc2, acc3);
     }
 }
 
@@ -118,27 +121,37 @@ void KERNEL_NAME(max_pool)(const void *args)
         max_row(p, row);
 }
 
+/* One over the taps that count for the window at column `first`. */
+static vf share(const ai_pool_args *p, const windows *w, int64_t first)
+{
+    int32_t begin, end;
+    inside(first, p->iw, p->dilation_w, p->kw, &begin, &end);
+    int64_t count = (int64_t)w->kh * (end - begin);
+    if (p->count_include_pad)
+        count = padded_count(w->row, p->ih, p->pad_bottom, p->dilation_h, p->kh) *
+                padded_count(first, p->iw, p->pad_right, p->dilation_w, p->kw);
+    return v_set(1.0f / (float)count);
+}
+
 static void average_row(const ai_pool_args *p, int32_t row)
 {
     float *out = p->out + row * p->out_row;
-    for (int32_t col = 0; col < p->ow;) {
-        const window w = place(p, row, col);
-        int64_t count = (int64_t)w.kh * w.kw; /* of all four too: their columns are inside */
-        if (p->count_include_pad)
-            count = padded_count(w.row, p->ih, p->pad_bottom, p->dilation_h, p->kh) *
-                    padded_count(w.col, p->iw, p->pad_right, p->dilation_w, p->kw);
-        const vf scale = v_set(1.0f / (float)count);
+    const windows w = place(p, row);
+    for (int32_t col = 0; col < p->ow; col += 4) {
+        const int64_t first = (int64_t)col * p->stride_w - p->pad_left;
+        const vf share0 = share(p, &w, first);
+        vf share1 = share0, share2 = share0, share3 = share0;
         vf acc0 = v_set(0.0f), acc1 = acc0, acc2 = acc0, acc3 = acc0;
-        if (!are_four_inside(p, col)) {
-            FOLD(p, w, acc0, v_add)
-            v_store(out + (int64_t)col++ * 16, v_mul(acc0, scale));
-            continue;
+        if (are_inside(p, first)) {
+            FOLD4(p, w, first, v_add, HAS_ALL)
+        } else {
+            FOLD4(p, w, first, v_add, HAS_INSIDE)
+            share1 = share(p, &w, first + p->stride_w);
+            share2 = share(p, &w, first + 2 * (int64_t)p->stride_w);
+            share3 = share(p, &w, first + 3 * (int64_t)p->stride_w);
         }
-        FOLD4(p, w, v_add)
-        v_store(out + (int64_t)col++ * 16, v_mul(acc0, scale));
-        v_store(out + (int64_t)col++ * 16, v_mul(acc1, scale));
-        v_store(out + (int64_t)col++ * 16, v_mul(acc2, scale));
-        v_store(out + (int64_t)col++ * 16, v_mul(acc3, scale));
+        store4(out + (int64_t)col * 16, p->ow - col, v_mul(acc0, share0), v_mul(acc1, share1),
+               v_mul(acc2, share2), v_mul(acc3, share3));
     }
 }
 
