@@ -19,7 +19,7 @@ static const ai_cli_option options[] = {
      "bytes that travel with the model, such as vocabulary=FILE"},
     {"output", 0, AI_CLI_LIST, false, 0, "NAME", "keeps an inner tensor as an output"},
     {"state", 0, AI_CLI_LIST, false, 0, "IN=OUT",
-     "OUT is IN of the next call; or NODE, an RNN, GRU or LSTM that goes on"},
+     "OUT is the next IN; or NODE, an LSTM that goes on"},
     {"name", 0, AI_CLI_TEXT, false, 0, "NAME", "name of the model; else that of the file"},
     {"licence", 0, AI_CLI_TEXT, false, 0, "ID", "SPDX identifier of the weights' licence"},
     {"winograd", 0, AI_CLI_TEXT, false, 0, "auto|off",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The CharRNN: tied embedding, two LSTM layers, one step a character. Shared by train and export."""
+"""The CharRNN: tied embedding, two LSTM layers, one step a character."""
 
 import torch
 
@@ -25,7 +25,7 @@ class CharRNN(torch.nn.Module):
         torch.nn.init.normal_(self.place.weight, std=0.05)
 
     def forward(self, before, place, state=None):
-        """before, place: [batch, time] integers; logits of the next character [batch, time, vocabulary]."""
+        """before, place: [batch, time] integers; logits of the next one [batch, time, vocabulary]."""
         x = self.dropout(self.character(before) + self.place(place))
         y, state = self.rnn(x, state)
         return torch.nn.functional.linear(self.dropout(y), self.character.weight, self.bias), state

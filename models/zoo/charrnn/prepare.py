@@ -24,7 +24,7 @@ HAN = re.compile(r"^[㐀-鿿\U00020000-\U0002ffff]{5}$")
 
 
 def lines_of(poem):
-    """The poem's lines without punctuation, or None if a character was lost or a note stands in it."""
+    """The lines without punctuation, or None if a character was lost or a note stands in it."""
     text = "".join(poem["paragraphs"])
     if re.search(r"[□○\[\]()（）《》「」{}？！；：、A-Za-z0-9]", re.sub(r"[？！；：、]", "", text)):
         return None

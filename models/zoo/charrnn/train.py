@@ -113,7 +113,7 @@ class Training:
         return starts[torch.randperm(len(starts), generator=generator)].split(self.args.batch)
 
     def run_stage(self, stage, epochs, peak, first_step):
-        """One stage with a cosine from `peak` to its twentieth; returns the number of its last step."""
+        """A stage, with a cosine from `peak` to its twentieth; the number of its last step."""
         step = first_step
         steps = sum(len(self.epoch_starts(stage, e)) for e in range(epochs))
         held, shown, saved = [], time.time(), time.time()
