@@ -161,7 +161,11 @@ static const seed seeds[] = {
     {AI_OP_HARDMAX, 1, 0, "fi2,3,4", AXIS(.axis = 1, .flags = 1)},
     {AI_OP_REDUCE_MEAN, 1, 0, "fi2,3,4 lc2:0,2", AXIS(.keepdims = 1)},
     {AI_OP_REDUCE_SUM, 1, 0, "fi2,3,4 -", AXIS(.flags = 1)},
-    {AI_OP_RNN, 2, 0, "fi3,2,4 fc1,4,5 fc1,5,5", {.recurrent = {0, 5, 0, 1, {{AI_FUNCTION_TANH}}}}},
+    {AI_OP_RNN,
+     2,
+     0,
+     "fi3,2,4 fc1,4,5 fc1,5,5",
+     {.recurrent = {0, 5, 0, 1, {{AI_FUNCTION_TANH, 0, 0}}}}},
     {AI_OP_GRU,
      2,
      0,
@@ -171,8 +175,8 @@ static const seed seeds[] = {
      3,
      0,
      "fi3,2,4 fc1,4,20@5 fc1,5,20@5 fc1,40 ic2:3,1 fi1,2,5 fi1,2,5 fc1,15",
-     {.recurrent = {AI_REVERSE, 5, AI_INPUT_FORGET, 2, {{AI_FUNCTION_SIGMOID}}}}},
-    {AI_OP_RESIZE, 1, 1, "Fi1,18,3,4 - - lc4:1,18,5,7", {.resize = {AI_RESIZE_LINEAR}}},
+     {.recurrent = {AI_REVERSE, 5, AI_INPUT_FORGET, 2, {{AI_FUNCTION_SIGMOID, 0, 0}}}}},
+    {AI_OP_RESIZE, 1, 1, "Fi1,18,3,4 - - lc4:1,18,5,7", {.resize = {.mode = AI_RESIZE_LINEAR}}},
     {AI_OP_DROPOUT, 2, 0, "fi2,3 fc bc:1", AXIS(.start = 7)},
 };
 
