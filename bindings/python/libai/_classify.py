@@ -26,7 +26,7 @@ class Class:
     index: int
 
 
-class Classifier:
+class Classifier(lib.Closing):
     """A model with its image recipe and labels. image: a path, or the bytes of a JPEG or PNG."""
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 0,
@@ -51,20 +51,11 @@ class Classifier:
                 for i, row in enumerate(rows[: count.value])]
 
     def close(self) -> None:
-        if self._handle:
-            lib.task().ai_classifier_close(self._handle)
-            self._handle = c_void_p()
+        with self._lock:
+            if self._handle:
+                lib.task().ai_classifier_close(self._handle)
+                self._handle = c_void_p()
         self._model.close()
-
-    def __enter__(self) -> Classifier:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None):
-            self.close()
 
 
 def classify(image: Image, model: str | os.PathLike[str], top: int = 5) -> list[Class]:

@@ -11,7 +11,10 @@ from ctypes import POINTER, c_char, c_char_p, c_double, c_float, c_int32, c_int6
 from ctypes import c_uint8, c_uint32, c_uint64, c_void_p
 from functools import cache
 from pathlib import Path
-from typing import SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex
+
+if TYPE_CHECKING:
+    from typing import Self
 
 MAX_RANK = 8
 UINT32_MAX = 0xFFFFFFFF
@@ -102,6 +105,23 @@ class TextOptions(ctypes.Structure):
     _fields_ = [("size", c_uint32), ("reserved", c_uint32), ("seed", c_uint64), ("start", c_char_p),
                 ("acrostic", c_char_p), ("theme", c_char_p), ("temperature", c_double),
                 ("top_p", c_double)]
+
+
+class Closing:
+    """What is closed at the end of a `with` block, or with its last reference."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            self.close()
 
 
 def sized(kind: type[ctypes.Structure]):

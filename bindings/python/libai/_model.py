@@ -109,7 +109,7 @@ def _views(arrays: Sequence[npt.NDArray]):
     return views
 
 
-class Model:
+class Model(lib.Closing):
     """A network from a flat file.
 
     `model(x)` takes the array of its only input, `model({"name": x, ...})` all by name. An array
@@ -154,16 +154,6 @@ class Model:
         if self._handle:
             lib.core().ai_model_close(self._handle)
             self._handle = c_void_p()
-
-    def __enter__(self) -> Model:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None):
-            self.close()
 
     def __repr__(self) -> str:
         return f"<libai.Model '{self.name}'>"

@@ -15,7 +15,7 @@ from ._model import Model
 UINT64_MAX = 0xFFFFFFFFFFFFFFFF
 
 
-class TextModel:
+class TextModel(lib.Closing):
     """A model that writes text: `for character in model.write(seed=7)`, or `model(seed=7)` whole.
 
     The same seed and wishes give the same text on every machine. One text grows at a time: a new
@@ -84,13 +84,3 @@ class TextModel:
                 lib.task().ai_writer_close(self._handle)
                 self._handle = c_void_p()
         self._model.close()
-
-    def __enter__(self) -> TextModel:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None):
-            self.close()
