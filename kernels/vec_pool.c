@@ -1,21 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Pools of blocks of 16 channels, a template like vec.c: a lane is a channel. */
-#include "kernels.h"
-#include "simd.h"
+#include "vec.h"
 #include "vmath.h"
 
-#if AI_LANES != 16
-#error "one lane is ref's: see kernels/ref"
-#endif
-
-#define JOIN2(name, level) ai_f32_##name##_##level
-#define JOIN(name, level)  JOIN2(name, level)
-#define KERNEL_NAME(name)  JOIN(name, AI_LEVEL)
-#define MINUS_INF          v_neg(V_INF)
-
-#define AI_VEC_ROW(op, layout, name) ai_kernel_fn KERNEL_NAME(name);
-#include "vec.def"
-#undef AI_VEC_ROW
+#define MINUS_INF v_neg(V_INF)
 
 /* The taps [*begin, *end) of k that lie inside [0, size) when the first one is at `start`. */
 static void inside(int64_t start, int32_t size, int32_t dilation, int32_t k, int32_t *begin,

@@ -1,26 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The template of the kernel that resizes rows; compiled once a CPU level, as vec.c is. */
-#include "kernels.h"
-#include "simd.h"
-
-#define JOIN2(name, level) ai_f32_##name##_##level
-#define JOIN(name, level)  JOIN2(name, level)
-#define KERNEL_NAME(name)  JOIN(name, AI_LEVEL)
-
-ai_kernel_fn KERNEL_NAME(resize);
-
-/* All 16 lanes, or the n < 16 that are left. */
-AI_INLINE vf load_some(const float *p, int64_t n)
-{
-    return n >= 16 ? v_load(p) : v_load_n(p, n);
-}
-AI_INLINE void store_some(float *p, vf a, int64_t n)
-{
-    if (n >= 16)
-        v_store(p, a);
-    else
-        v_store_n(p, a, n);
-}
+#include "vec.h"
 
 static void mix_rows(const ai_resize_args *a)
 {

@@ -2,20 +2,7 @@
  * The transforms of Winograd's convolution, a template like vec.c: a lane is a channel. */
 #include <string.h>
 
-#include "kernels.h"
-#include "simd.h"
-
-#if AI_LANES != 16
-#error "one lane is ref's: see kernels/ref"
-#endif
-
-#define JOIN2(name, level) ai_f32_##name##_##level
-#define JOIN(name, level)  JOIN2(name, level)
-#define KERNEL_NAME(name)  JOIN(name, AI_LEVEL)
-
-#define AI_VEC_ROW(op, layout, name) ai_kernel_fn KERNEL_NAME(name);
-#include "vec.def"
-#undef AI_VEC_ROW
+#include "vec.h"
 
 enum { MOST = 6 * 6 * 16 }; /* elements of a tile */
 
