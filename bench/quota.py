@@ -7,6 +7,8 @@ usage: bench/quota.py MODEL.lai... [--build build] [--out RESULT.json] [--rounds
 
 Runs `ai bench` in a cgroup of its own with 50, 100, 150 and 200 % of a CPU; needs root, and a
 cgroup hierarchy (v1 or v2) whose cpu controller may be used. Writes what bench/report.py reads.
+A loop of the shell on one CPU's worth of quota stands beside it: it computes without a pause and
+shares nothing, so periods in which it was stopped are the system's own accounting.
 Exits 1 where at 100 or 200 % a period was throttled with the default threads, or their time is
 over 1.1 of the best fixed number's."""
 from __future__ import annotations
@@ -27,6 +29,7 @@ QUOTAS = [50, 100, 150, 200]
 HELD = (100, 200)
 MOST = 1.1
 WARM_UP_RUNS = 3  # of `ai bench`
+LOOP_S = 10
 
 
 class Cgroup:
@@ -89,6 +92,16 @@ def bench(args, group: Cgroup, model: str, threads: int) -> dict:
             "throttled": after[1] - before[1]}
 
 
+def shell_loop(group: Cgroup) -> tuple[int, int]:
+    """Periods, and throttled ones, of a loop that never pauses, at 100 %."""
+    group.limit(100)
+    before = group.throttled()
+    subprocess.run(["timeout", str(LOOP_S), "sh", "-c", "while :; do :; done"], check=False,
+                   preexec_fn=group.enter)
+    after = group.throttled()
+    return after[0] - before[0], after[1] - before[1]
+
+
 def measure(args, group: Cgroup, model: str, percent: int) -> dict[int, list[dict]]:
     """Results by number of threads, 0 for the default, in turn."""
     counts = [0, *range(1, len(os.sched_getaffinity(0)) + 1)]
@@ -136,6 +149,7 @@ def main():
         sys.exit(f"quota.py: no cgroup can be made: {error}")
     cells, are_right = [], True
     try:
+        periods, throttled = shell_loop(group)
         for model in args.models:
             for percent in QUOTAS:
                 line, is_right = row(model, percent, measure(args, group, model, percent))
@@ -154,7 +168,9 @@ def main():
             json.dump({"section": "quota", "command": "bench/quota.py MODEL.lai...",
                        "machine": machine.facts(), "versions": {}, "tables": [table],
                        "notes": [f"Each value is the mean of {args.runs} calls of one process, of "
-                                 f"{args.rounds} in turn; a period is {PERIOD_US // 1000} ms."]}, out)
+                                 f"{args.rounds} in turn; a period is {PERIOD_US // 1000} ms.",
+                                 "A loop of the shell, one thread that never pauses, was stopped "
+                                 f"in {throttled} of {periods} periods at 100 %."]}, out)
     sys.exit(not are_right)
 
 
