@@ -26,6 +26,8 @@ enum {
     AI_K_AVERAGE_POOL,   /* ai_pool_args, NCHW16C */
     AI_K_GLOBAL_AVERAGE_POOL, /* ai_pool_args, NCHW16C in, 16 numbers a block out */
     AI_K_WIDEN_F16,      /* ai_widen_args: f16 to f32 */
+    AI_K_QUANTISE,       /* ai_quantise_args: a row of f32 to 14 bits */
+    AI_K_GEMM_S8,        /* ai_gemm_s8_args: such rows times QPANEL16 */
     AI_K_BINARY,         /* + ai_binary_args: first of the AI_BINARY_* operations */
     AI_K_UNARY = AI_K_BINARY + 16,  /* + ai_unary_args: first of the AI_UNARY_* operations */
     AI_K_REDUCE = AI_K_UNARY + 64,  /* + ai_reduce_args: first of the AI_REDUCE_* operations */
@@ -147,6 +149,29 @@ typedef struct ai_gemm_args {
     int64_t      panel_begin, panel_end;
     float        lo, hi;
 } ai_gemm_args;
+
+/* A row of f32 as integers: with most = max |in[i]|, scale = most / 8191 and
+ * out = in[i] * (8191 / most), every operation rounded once to nearest even, the last one to an
+ * integer. A row with most below 2^-100 is all zeros, with scale 0; one with an infinity or a NaN is
+ * all zeros with scale NaN. */
+typedef struct ai_quantise_args {
+    const float *in;
+    int64_t      count;
+    int16_t     *out; /* [(count + 3) / 4][4]: elements 0, 2, 1, 3 of four; past the last zeros */
+    float       *scale;
+} ai_quantise_args;
+
+/* Beyond this many rows of weights a sum of 14 bits times 8 might leave 32 bits. */
+enum { AI_S8_BLOCK = 2048 };
+
+/* out[m][n] = bias[n], then for each block of AI_S8_BLOCK rows of weights in order, out =
+ * fma(f32(sum), scales[m] * scale of column n, out): the sum over the block is exact, its f32, the
+ * product and the fma are rounded once. */
+typedef struct ai_gemm_s8_args {
+    const int16_t *rows;   /* as AI_K_QUANTISE leaves them, one behind the other */
+    const float   *scales; /* [m] */
+    ai_gemm_args   gemm;   /* without a, a_row and panel */
+} ai_gemm_s8_args;
 
 /* Pooling of one block of 16 channels of one image, output rows [row_begin, row_end). Taps outside
  * the input are skipped. Max: a later tap wins if it is greater, or the first NaN stays.

@@ -97,6 +97,10 @@ enum {
      * other, by (o + pad) % stride of the rows, then of the columns, each as CONV16 with its
      * positions, the last k first (it reads the first input). */
     AI_LAYOUT_TRANSPOSED16 = 8,
+    /* Of s8, for what PANEL16 is for: each panel of 16 columns is 16 scales of f32, one a column,
+     * then [K/4][16][4], k padded with anything and n with any scales. A weight is its s8 times its
+     * column's scale. */
+    AI_LAYOUT_QPANEL16 = 9,
     AI_LAYOUT_COUNT
 };
 

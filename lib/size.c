@@ -102,6 +102,12 @@ bool ai_layout_bytes(uint32_t layout, ai_type type, uint32_t rank, const int64_t
     case AI_LAYOUT_PANEL16:
         return (rank == 2 && product_of(bytes, size, dim[0], round16(dim[1]), 1, 1)) ||
                (rank == 3 && product_of(bytes, size, dim[0], dim[1], round16(dim[2]), 1));
+    case AI_LAYOUT_QPANEL16: /* as many panels of 64 bytes for the scales and each 4 rows */
+        return type == AI_S8 &&
+               ((rank == 2 &&
+                 product_of(bytes, 64, (dim[0] + 3) / 4 + 1, round16(dim[1]) / 16, 1, 1)) ||
+                (rank == 3 &&
+                 product_of(bytes, 64, (dim[1] + 3) / 4 + 1, round16(dim[2]) / 16, dim[0], 1)));
     case AI_LAYOUT_WINOGRAD4:
     case AI_LAYOUT_WINOGRAD2:
         return rank == 4 && dim[2] == 3 && dim[3] == 3 &&

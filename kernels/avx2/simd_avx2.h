@@ -135,6 +135,24 @@ AI_INLINE vf v_from_int(vi a)
 {
     return V_EACH(vf, _mm256_cvtepi32_ps(a.q[0]), _mm256_cvtepi32_ps(a.q[1]));
 }
+AI_INLINE void i_load_s8(const int8_t *p, vi *even, vi *odd)
+{
+    const __m256i *both = (const __m256i *)(const void *)p;
+    const vi w = V_EACH(vi, _mm256_loadu_si256(both), _mm256_loadu_si256(both + 1));
+    *even = V_EACH(vi, _mm256_srai_epi16(_mm256_slli_epi16(w.q[0], 8), 8),
+                   _mm256_srai_epi16(_mm256_slli_epi16(w.q[1], 8), 8));
+    *odd = V_EACH(vi, _mm256_srai_epi16(w.q[0], 8), _mm256_srai_epi16(w.q[1], 8));
+}
+AI_INLINE vi i_dot4(vi sum, vi even, vi odd, const int16_t *q)
+{
+    uint32_t pair[2];
+    memcpy(pair, q, sizeof pair);
+    const __m256i a = _mm256_set1_epi32((int)pair[0]), b = _mm256_set1_epi32((int)pair[1]);
+    sum = V_EACH(vi, _mm256_add_epi32(sum.q[0], _mm256_madd_epi16(even.q[0], a)),
+                 _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(even.q[1], a)));
+    return V_EACH(vi, _mm256_add_epi32(sum.q[0], _mm256_madd_epi16(odd.q[0], b)),
+                  _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(odd.q[1], b)));
+}
 #define i_sll(a, n) V_EACH(vi, _mm256_slli_epi32((a).q[0], n), _mm256_slli_epi32((a).q[1], n))
 #define i_sra(a, n) V_EACH(vi, _mm256_srai_epi32((a).q[0], n), _mm256_srai_epi32((a).q[1], n))
 

@@ -120,6 +120,19 @@ AI_INLINE vf v_from_int(vi a)
 {
     return _mm512_cvtepi32_ps(a);
 }
+AI_INLINE void i_load_s8(const int8_t *p, vi *even, vi *odd)
+{
+    const vi w = _mm512_loadu_si512(p);
+    *even = _mm512_srai_epi16(_mm512_slli_epi16(w, 8), 8);
+    *odd = _mm512_srai_epi16(w, 8);
+}
+AI_INLINE vi i_dot4(vi sum, vi even, vi odd, const int16_t *q)
+{
+    uint32_t pair[2];
+    memcpy(pair, q, sizeof pair);
+    sum = _mm512_add_epi32(sum, _mm512_madd_epi16(even, _mm512_set1_epi32((int)pair[0])));
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(odd, _mm512_set1_epi32((int)pair[1])));
+}
 #define i_sll(a, n) _mm512_slli_epi32(a, n)
 #define i_sra(a, n) _mm512_srai_epi32(a, n)
 

@@ -132,6 +132,28 @@ AI_INLINE vm v_is_nan(vf a)
     return V_EACH(vm, IS_NAN);
 #undef IS_NAN
 }
+AI_INLINE void i_load_s8(const int8_t *p, vi *even, vi *odd)
+{
+    for (int i = 0; i < 4; i++) {
+        const int16x8_t w = vreinterpretq_s16_s8(vld1q_s8(p + 16 * i));
+        even->q[i] = vreinterpretq_u32_s16(vshrq_n_s16(vshlq_n_s16(w, 8), 8));
+        odd->q[i] = vreinterpretq_u32_s16(vshrq_n_s16(w, 8));
+    }
+}
+AI_INLINE vi i_dot4(vi sum, vi even, vi odd, const int16_t *q)
+{
+    int32_t pair[2];
+    memcpy(pair, q, sizeof pair);
+    const int16x4_t a = vreinterpret_s16_s32(vdup_n_s32(pair[0]));
+    const int16x4_t b = vreinterpret_s16_s32(vdup_n_s32(pair[1]));
+    for (int i = 0; i < 4; i++) {
+        const int16x8_t e = vreinterpretq_s16_u32(even.q[i]), o = vreinterpretq_s16_u32(odd.q[i]);
+        const int32x4_t low = vmlal_s16(vmull_s16(vget_low_s16(e), a), vget_low_s16(o), b);
+        const int32x4_t high = vmlal_s16(vmull_s16(vget_high_s16(e), a), vget_high_s16(o), b);
+        sum.q[i] = vaddq_u32(sum.q[i], vreinterpretq_u32_s32(vpaddq_s32(low, high)));
+    }
+    return sum;
+}
 #define i_sll(a, n)                                                                                \
     ((vi){{vshlq_n_u32((a).q[0], n), vshlq_n_u32((a).q[1], n), vshlq_n_u32((a).q[2], n),           \
            vshlq_n_u32((a).q[3], n)}})

@@ -14,6 +14,7 @@ ai_kernel_fn ai_f32_conv_ref;
 ai_kernel_fn ai_f32_conv_stem_ref;
 ai_kernel_fn ai_f32_gemm_ref;
 ai_kernel_fn ai_f32_f16w_gemm_ref;
+ai_kernel_fn ai_s8_gemm_ref;
 
 /* NaN stays NaN. */
 static inline float clamp(float x, float lo, float hi)

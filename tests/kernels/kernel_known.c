@@ -219,6 +219,34 @@ static void every_half_is_exact(const ai_kernel *k)
     }
 }
 
+/* 2 is the greatest: 8191 / 2 is what 1 is times. */
+static void row_has_14_bits(const ai_kernel *k)
+{
+    static const float in[6] = {1, -2, 0.5f, 0, 1e-3f, -0x1p-12f};
+    static const int16_t want[8] = {4096, 2048, -8191, 0, 4, 0, -1, 0};
+    int16_t out[8];
+    float scale;
+    ai_quantise_args a = {in, 6, out, &scale};
+    k->fn(&a);
+    ck_assert_msg(scale == 2.0f / 8191, "%s: scale is %g", k->name, (double)scale);
+    for (int i = 0; i < 8; i++)
+        ck_assert_msg(out[i] == want[i], "%s: number %d is %d, needs %d", k->name, i, out[i],
+                      want[i]);
+    const float odd[4] = {0x1p-101f, INFINITY, -INFINITY, NAN};
+    for (int i = 0; i < 4; i++) {
+        a = (ai_quantise_args){odd, i + 1, out, &scale};
+        k->fn(&a);
+        ck_assert_msg((i == 0 ? scale == 0 : isnan(scale)) && !out[0] && !out[1] && !out[2],
+                      "%s: odd row %d has scale %g", k->name, i, (double)scale);
+    }
+}
+
+START_TEST(test_quantise)
+{
+    each_row(AI_K_QUANTISE, row_has_14_bits);
+}
+END_TEST
+
 START_TEST(test_widen)
 {
     each_row(AI_K_WIDEN_F16, every_half_is_exact);
@@ -258,6 +286,7 @@ Suite *suite_known(void)
     tcase_add_test(c, test_conv);
     tcase_add_test(c, test_fma);
     tcase_add_test(c, test_widen);
+    tcase_add_test(c, test_quantise);
     tcase_add_test(c, test_max_pool);
     tcase_add_test(c, test_gemm);
     suite_add_tcase(suite, c);

@@ -98,6 +98,8 @@ void round_pool(const row *k, rng *r);
 void round_binary(const row *k, rng *r);
 void round_unary(const row *k, rng *r);
 void round_widen(const row *k, rng *r);
+void round_quantise(const row *k, rng *r);
+void round_gemm_s8(const row *k, rng *r);
 void round_reduce(const row *k, rng *r);
 void round_transpose(const row *k, rng *r);
 void round_resize(const row *k, rng *r);

@@ -48,6 +48,12 @@ static void one_round(const row *k, rng *r)
     case AI_K_WIDEN_F16:
         round_widen(k, r);
         return;
+    case AI_K_QUANTISE:
+        round_quantise(k, r);
+        return;
+    case AI_K_GEMM_S8:
+        round_gemm_s8(k, r);
+        return;
     case AI_K_TRANSPOSE16:
         round_transpose(k, r);
         return;
