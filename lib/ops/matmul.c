@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "activation.h"
+#include "rounded.h"
 #include "wide.h"
 #include "window.h"
 
@@ -12,7 +13,8 @@
 enum { BLOCK_ROWS = 32 };
 
 /* Weights of f16 are widened in registers for fewer rows: each is multiplied too few times to be
- * stored and loaded in between. Measured with one row, 1280x1000: 0.10 ms, stored 0.22, f32 0.18. */
+ * stored and loaded in between. Measured with one row, 1280x1000: 0.10 ms, stored 0.22, f32 0.18.
+ */
 enum { LEAST_WIDE_ROWS = 4 };
 
 /* Both operators as matrices A [m][k], B [k][n] and C [m][n] by strides, 0 where C is repeated. */
@@ -32,6 +34,7 @@ typedef struct problem {
     int64_t c_row;
     int64_t c_col;
     bool is_packed;   /* B is PANEL16 */
+    bool is_rounded;  /* B is QPANEL16 */
     bool is_narrow;   /* and of f16, which the kernel reads as it is */
     bool is_gathered; /* rows of A are columns in memory */
     bool is_spread;   /* one number of C serves many columns */
@@ -168,11 +171,22 @@ static ai_status get_problem(const ai_step *s, problem *q, ai_error *err)
         return status;
     q->is_packed = s->in[1]->layout == AI_LAYOUT_PANEL16;
     q->is_narrow = s->in[1]->type == AI_F16 && q->m < LEAST_WIDE_ROWS;
+    q->is_rounded = ai_is_rounded(s->in[1]);
     q->is_gathered = q->a_col != 1;
-    return get_addend(s, q, err);
+    status = get_addend(s, q, err);
+    if (status == AI_OK && q->is_rounded && (q->is_gathered || q->is_spread || q->is_scaled))
+        return ai_fail_step(err, AI_E_UNSUPPORTED, s,
+                            "weights of s8 need alpha and beta 1, a plain A, and a C of columns");
+    return status;
 }
 
 /* ---- Check ---- */
+
+static ai_status check_weight(const ai_step *s, ai_error *err)
+{
+    const ai_tensor *b = s->in[1];
+    return b != NULL && ai_is_rounded(b) ? ai_need_type(s, 1, AI_S8, err) : ai_wide_check(s, err);
+}
 
 static ai_status check_operands(const ai_step *s, ai_error *err)
 {
@@ -183,11 +197,11 @@ static ai_status check_operands(const ai_step *s, ai_error *err)
     for (uint32_t i = 0; i < s->in_count; i++) {
         ai_status status = AI_OK;
         if (i < 2 || s->in[i] != NULL)
-            status = i == 1 ? ai_wide_check(s, err) : ai_need_type(s, i, AI_F32, err);
+            status = i == 1 ? check_weight(s, err) : ai_need_type(s, i, AI_F32, err);
         if (status != AI_OK)
             return status;
         if (s->in[i] != NULL && s->in[i]->layout != AI_LAYOUT_PLAIN &&
-            (i != 1 || s->in[i]->layout != AI_LAYOUT_PANEL16))
+            (i != 1 || (s->in[i]->layout != AI_LAYOUT_PANEL16 && !ai_is_rounded(s->in[i]))))
             return ai_fail_step(err, AI_E_FORMAT, s, "input %u has layout %u, needs a plain tensor",
                                 i, s->in[i]->layout);
     }
@@ -199,7 +213,7 @@ static ai_status check_operands(const ai_step *s, ai_error *err)
                             p->trans_a, p->trans_b);
     if (s->file->op == AI_OP_MATMUL && (p->trans_a != 0 || p->trans_b != 0))
         return ai_fail_step(err, AI_E_UNSUPPORTED, s, "a transposed operand needs Gemm");
-    if (s->in[1]->layout == AI_LAYOUT_PANEL16 &&
+    if (s->in[1]->layout != AI_LAYOUT_PLAIN &&
         (s->in[1]->kind != AI_TENSOR_CONSTANT || s->in[1]->rank != 2 || p->trans_b != 0))
         return ai_fail_step(err, AI_E_FORMAT, s,
                             "packed weight is not a constant matrix without transposition");
@@ -239,7 +253,8 @@ static ai_status check(ai_step *s, ai_error *err)
     s->alias = AI_ALIAS_NONE;
     s->scratch = 0;
     if ((q.is_packed && !q.is_narrow && !ai_wide_plan(s, ai_blocks(q.n), q.k * 16, 2)) ||
-        (!q.is_packed && !ai_scratch_add(&s->scratch, k, 16, 1, sizeof(float))) ||
+        (q.is_rounded && !ai_rounded_plan(&s->scratch, BLOCK_ROWS, k)) ||
+        (!q.is_packed && !q.is_rounded && !ai_scratch_add(&s->scratch, k, 16, 1, sizeof(float))) ||
         (q.is_gathered && !ai_scratch_add(&s->scratch, k, BLOCK_ROWS, 1, sizeof(float))) ||
         (q.is_spread && !ai_scratch_add(&s->scratch, BLOCK_ROWS, 16, 1, sizeof(float))))
         return ai_fail_step(err, AI_E_SHAPE, s, "%" PRId64 " columns are too many to pack", q.k);
@@ -254,6 +269,8 @@ static ai_status prepare(ai_step *s, ai_error *err)
 
     if (status == AI_OK)
         status = ai_activation_prepare(s, &p->activation, err);
+    if (status == AI_OK && q.is_rounded)
+        return ai_rounded_prepare(s, 0, err);
     if (status == AI_OK && !q.is_narrow)
         status = ai_wide_prepare(s, err);
     if (status != AI_OK)
@@ -274,7 +291,7 @@ typedef struct job {
     float *out;
     ai_wide wide;        /* where B is PANEL16 */
     const void *weights; /* of the first panel of a product */
-    float *packed; /* scratch: a panel of B, rows of A, a block of C */
+    float *packed;       /* scratch: a panel of B, rows of A, a block of C */
     float *rows;
     float *spread;
     int64_t packed_unit; /* batch and panel that `packed` holds, or -1 */
@@ -423,7 +440,7 @@ static void start_job(job *j, const ai_step *s, char *scratch)
     j->packed_unit = -1;
     if (q->is_packed && !q->is_narrow)
         ai_wide_start(&j->wide, s, ai_blocks(q->n), q->k * 16, &scratch);
-    else if (!q->is_packed)
+    else if (!q->is_packed && !q->is_rounded)
         j->weights = j->packed = ai_scratch_take(&scratch, k * 16, sizeof(float));
     if (q->is_gathered)
         j->rows = ai_scratch_take(&scratch, k * BLOCK_ROWS, sizeof(float));
@@ -442,6 +459,35 @@ static void start_job(job *j, const ai_step *s, char *scratch)
                             &j->args.hi);
 }
 
+/* Here a block of rows has its panels inside: it is rounded once for all of them. */
+static void run_rounded(job *j, int64_t begin, int64_t end, char *scratch)
+{
+    const problem *q = &j->q;
+    const ai_tensor *c = addend(j->step);
+    const int64_t panels = ai_blocks(q->n);
+    ai_gemm_args *g = &j->args;
+    ai_rounded r;
+    select_batch(j, 0);
+    ai_rounded_start(&r, j->step, 0, BLOCK_ROWS, ai_max(q->k, 1), &scratch);
+    g->b = j->b;
+    g->n = q->n;
+    g->bias_row = q->c_row;
+    while (begin < end) {
+        int64_t first = begin / panels * BLOCK_ROWS;
+        int64_t last = ai_min(first + BLOCK_ROWS, q->m);
+        g->panel_begin = begin % panels;
+        g->panel_end = ai_min(g->panel_begin + end - begin, panels);
+        g->m = last - first;
+        g->a = j->a + first * q->a_row;
+        g->bias = c != NULL ? (const float *)c->data + first * q->c_row : NULL;
+        g->out = j->out + first * q->n;
+        ai_rounded_take(&r, g);
+        ai_rounded_multiply(&r, g);
+        activate(j, first, last, g->panel_begin * 16, ai_min(g->panel_end * 16, q->n));
+        begin += g->panel_end - g->panel_begin;
+    }
+}
+
 static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch, ai_error *err)
 {
     job j;
@@ -450,6 +496,10 @@ static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch
     if (status != AI_OK || ai_tensor_count(s->out[0]) == 0)
         return status;
     start_job(&j, s, scratch);
+    if (j.q.is_rounded) {
+        run_rounded(&j, begin, end, scratch);
+        return AI_OK;
+    }
     int64_t panels = ai_blocks(j.q.n);
     int64_t blocks = row_blocks(&j.q);
     while (begin < end) {

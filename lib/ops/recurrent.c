@@ -68,10 +68,12 @@ static ai_status need_shape(const ai_step *s, uint32_t i, uint32_t rank, const i
     char needed[AI_SHAPE_TEXT];
     if (!t && i > R)
         return AI_OK;
-    ai_status status = ai_need_type(s, i, i == LENGTHS ? AI_S32 : AI_F32, err);
+    bool is_rounded = (i == W || i == R) && t && ai_is_rounded(t);
+    ai_type type = i == LENGTHS ? AI_S32 : is_rounded ? AI_S8 : AI_F32;
+    ai_status status = ai_need_type(s, i, type, err);
     if (status)
         return status;
-    bool is_packed = (i == W || i == R) && t->layout == AI_LAYOUT_PANEL16;
+    bool is_packed = is_rounded || ((i == W || i == R) && t->layout == AI_LAYOUT_PANEL16);
     if (t->layout != AI_LAYOUT_PLAIN && !(is_packed && t->kind == AI_TENSOR_CONSTANT))
         return ai_fail_step(err, AI_E_FORMAT, s, "input %u has layout %u, needs a plain tensor", i,
                             t->layout);
@@ -157,6 +159,21 @@ static int64_t block_of(const shape *q)
     return ai_min(q->time, q->batch < ROWS ? ROWS / ai_max(q->batch, 1) : 1);
 }
 
+static bool has_rounded(const ai_step *s)
+{
+    return ai_is_rounded(s->in[W]) || ai_is_rounded(s->in[R]);
+}
+
+/* Rows that are rounded at once, and the most numbers of one. */
+static int64_t rounded_rows(const shape *q)
+{
+    return block_of(q) * ai_min(q->batch, ROWS);
+}
+static int64_t rounded_columns(const shape *q)
+{
+    return ai_max(q->inputs, q->size);
+}
+
 static bool add_scratch(ai_step *s, const shape *q)
 {
     const int64_t number = (int64_t)sizeof(float);
@@ -167,6 +184,7 @@ static bool add_scratch(ai_step *s, const shape *q)
             ai_scratch_add(scratch, q->inputs, 16, ai_blocks(q->width), number)) &&
            (!is_plain(s->in[R]) ||
             ai_scratch_add(scratch, q->size, 16, ai_blocks(q->width), number)) &&
+           (!has_rounded(s) || ai_rounded_plan(scratch, rounded_rows(q), rounded_columns(q))) &&
            ai_scratch_add(scratch, 2, q->width, 1, number) &&
            ai_scratch_add(scratch, block_of(q), rows, q->inputs, number) &&
            ai_scratch_add(scratch, block_of(q), rows, q->width, number) &&
@@ -230,7 +248,9 @@ static ai_status prepare(ai_step *s, ai_error *err)
     for (uint32_t i = 0; i < 6 && !status; i++)
         status = choose(s, AI_RECURRENT_FUNCTION + i,
                         AI_K_UNARY + functions[p->activation[i].function], AI_LAYOUT_PLAIN, err);
-    return status ? status : choose(s, AI_RECURRENT_GEMM, AI_K_GEMM, AI_LAYOUT_PANEL16, err);
+    if (!status)
+        status = choose(s, AI_RECURRENT_GEMM, AI_K_GEMM, AI_LAYOUT_PANEL16, err);
+    return status || !has_rounded(s) ? status : ai_rounded_prepare(s, AI_RECURRENT_ROUNDED, err);
 }
 
 /* ---- Run ---- */
@@ -258,9 +278,11 @@ static void pack(const float *from, int64_t k, int64_t n, float *to)
 }
 
 /* The panels of a direction: in the file, or made of a plain tensor. */
-static const float *weights_of(const job *j, uint32_t i, int64_t k, char **scratch)
+static const void *weights_of(const job *j, uint32_t i, int64_t k, char **scratch)
 {
     const ai_tensor *t = j->q.step->in[i];
+    if (ai_is_rounded(t))
+        return (const char *)t->data + j->q.direction * ai_rounded_bytes(k, j->q.width);
     int64_t columns = is_plain(t) ? j->q.width : ai_blocks(j->q.width) * 16;
     const float *from = (const float *)t->data + j->q.direction * k * columns;
     if (!is_plain(t))
@@ -348,6 +370,15 @@ static void store_outputs(const job *j, int64_t step)
     }
 }
 
+/* With the panels of W or R. Of s8: by the rows that were rounded last. */
+static void multiply(const ai_recurrent *q, uint32_t input, const ai_gemm_args *args)
+{
+    if (ai_is_rounded(q->step->in[input]))
+        ai_rounded_multiply(&q->rounded, args);
+    else
+        ai_kernels[q->step->local[AI_RECURRENT_GEMM]].fn(args);
+}
+
 /* The inputs of `count` steps from `step` on, one row for each sequence, times W. */
 static void multiply_inputs(const job *j, int64_t step, int64_t count)
 {
@@ -377,7 +408,9 @@ static void multiply_inputs(const job *j, int64_t step, int64_t count)
                                .panel_end = ai_blocks(q->width),
                                .lo = -INFINITY,
                                .hi = INFINITY};
-    ai_kernels[q->step->local[AI_RECURRENT_GEMM]].fn(&args);
+    if (ai_is_rounded(q->step->in[W]))
+        ai_rounded_take(&q->rounded, &args);
+    multiply(q, W, &args);
 }
 
 void ai_recurrent_multiply(const ai_recurrent *q, const float *h, const float *bias,
@@ -399,11 +432,13 @@ void ai_recurrent_multiply(const ai_recurrent *q, const float *h, const float *b
     int64_t first = begin / 16;
     int64_t panels = ai_blocks(end) - first;
     int64_t groups = (panels + PANELS - 1) / PANELS;
+    if (ai_is_rounded(q->step->in[R]))
+        ai_rounded_take(&q->rounded, &args);
     for (int64_t i = 0; i < groups; i++) {
         int64_t group = q->is_odd ? groups - 1 - i : i;
         args.panel_begin = first + group * PANELS;
         args.panel_end = first + ai_min((group + 1) * PANELS, panels);
-        ai_kernels[q->step->local[AI_RECURRENT_GEMM]].fn(&args);
+        multiply(q, R, &args);
     }
 }
 
@@ -425,6 +460,9 @@ static void start_job(job *j, const ai_step *s, int64_t unit, char *scratch)
     j->is_reverse = p->direction == AI_REVERSE || q->direction == 1;
     q->w = weights_of(j, W, q->inputs, &scratch);
     q->r = weights_of(j, R, q->size, &scratch);
+    if (has_rounded(s))
+        ai_rounded_start(&q->rounded, s, AI_RECURRENT_ROUNDED, rounded_rows(&j->shape),
+                         rounded_columns(&j->shape), &scratch);
     int64_t rows = ai_min(j->shape.batch, ROWS);
     q->bias = ai_scratch_take(&scratch, 2 * q->width, sizeof(float));
     q->late = q->bias + q->width;

@@ -3,12 +3,13 @@
 #ifndef AI_RECURRENT_H
 #define AI_RECURRENT_H
 
-#include "core.h"
+#include "rounded.h"
 
 /* Where step->local keeps what prepare() chose: indices in ai_kernels. */
 enum {
     AI_RECURRENT_GEMM,
-    AI_RECURRENT_ADD,
+    AI_RECURRENT_ROUNDED, /* two, where W or R is of s8 */
+    AI_RECURRENT_ADD = AI_RECURRENT_ROUNDED + 2,
     AI_RECURRENT_SUB,
     AI_RECURRENT_MUL,
     AI_RECURRENT_CLIP,
@@ -27,8 +28,9 @@ typedef struct ai_recurrent {
     int64_t width; /* gates * size */
     int64_t inputs;
     int64_t rows;
-    const float *w; /* panels of this direction */
-    const float *r;
+    const void *w; /* panels of this direction */
+    const void *r;
+    ai_rounded rounded; /* where one of them is of s8 */
     float *bias; /* [width]: Wb + Rb */
     float *late; /* [width]: GRU with linear_before_reset has Rb of its last gate here, not there */
     const float *peephole; /* [3 * size] of i, o, f; or NULL */

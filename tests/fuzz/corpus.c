@@ -98,6 +98,7 @@ static const seed seeds[] = {
     {AI_OP_GLOBAL_MAX_POOL, 1, 0, "fi2,3,3,4", NONE},
     {AI_OP_GEMM, 1, 0, "fi3,5 fc5,18@5 fc18", {.gemm = {1, 1, 0, 0, {0, 0, 0}, 0}}},
     {AI_OP_GEMM, 1, 0, "fi1,5 hc5,18@5 fc18", {.gemm = {1, 1, 0, 0, {0, 0, 0}, 0}}},
+    {AI_OP_MATMUL, 1, 0, "fi7,5 qc5,40@9 fc40", {.gemm = {1, 1, 0, 0, {0, 0, 0}, 0}}},
     {AI_OP_MATMUL, 1, 0, "fi7,5 hc5,40@5", {.gemm = {1, 1, 0, 0, {0, 0, 0}, 0}}},
     {AI_OP_GEMM, 1, 0, "fi5,3 fi4,5 fc3,1", {.gemm = {2, 3, 1, 1, {1, 0, 6}, 0}}},
     {AI_OP_MATMUL, 1, 0, "fi2,3,5 fc5,18@5 fc18", {.gemm = {1, 1, 0, 0, {0, 0, 0}, 0}}},
@@ -171,6 +172,16 @@ static const seed seeds[] = {
      0,
      "fi2,3,4 fc2,4,18@5 fc2,6,18 fc2,36",
      {.recurrent = {AI_BIDIRECTIONAL, 6, AI_BATCH_FIRST | AI_LINEAR_BEFORE_RESET, 9, {{0}}}}},
+    {AI_OP_GRU,
+     2,
+     0,
+     "fi2,3,4 qc2,4,18@9 fc2,6,18@5 fc2,36",
+     {.recurrent = {AI_BIDIRECTIONAL, 6, AI_BATCH_FIRST, 9, {{0}}}}},
+    {AI_OP_LSTM,
+     3,
+     0,
+     "fi3,2,4 qc1,4,20@9 qc1,5,20@9 fc1,40 ic2:3,1",
+     {.recurrent = {0, 5, 0, INFINITY, {{AI_FUNCTION_SIGMOID, 0, 0}}}}},
     {AI_OP_LSTM,
      3,
      0,
@@ -191,6 +202,8 @@ static ai_type type_of(char letter)
         return AI_F64;
     case 'h':
         return AI_F16;
+    case 'q':
+        return AI_S8;
     case 'l':
         return AI_S64;
     case 'i':
@@ -218,7 +231,7 @@ static uint32_t constant(lai *f, ai_type type, uint32_t layout, uint32_t rank, c
                          const int64_t *values, uint32_t count)
 {
     static _Alignas(64) uint8_t data[1 << 17];
-    memset(data, 0, sizeof(data));
+    memset(data, type == AI_S8 ? 0x3C : 0, sizeof(data)); /* the scales of s8 are 0.01 then */
     for (size_t i = 0; i < 1 << 15 && type == AI_F32; i++)
         ((float *)(void *)data)[i] = (float)(i % 9) / 4 - 1;
     for (size_t i = 0; i < 1 << 16 && type == AI_F16; i++)

@@ -322,7 +322,9 @@ static uint8_t weight_layout(any *a, const step *s)
         return layout[below(a, 6)];
     if (s->file.op == AI_OP_CONV_TRANSPOSE)
         return one_in(a, 2) ? AI_LAYOUT_PLAIN : AI_LAYOUT_TRANSPOSED16;
-    return one_in(a, 2) ? AI_LAYOUT_PLAIN : AI_LAYOUT_PANEL16;
+    return one_in(a, 2)   ? AI_LAYOUT_PLAIN
+           : one_in(a, 2) ? AI_LAYOUT_PANEL16
+                          : AI_LAYOUT_QPANEL16;
 }
 
 static ai_type make_type(any *a)
@@ -422,7 +424,8 @@ static void make_step(any *a, step *s, const ai_op_row *row)
         if (one_in(a, 40))
             layout = (uint8_t)below(a, AI_LAYOUT_COUNT);
         step_shape(s, i,
-                   layout != 0                           ? AI_F32
+                   layout == AI_LAYOUT_QPANEL16          ? AI_S8
+                   : layout != 0                         ? AI_F32
                    : one_in(a, 20)                       ? make_type(a)
                    : is_recurrent(row->number) && i == 4 ? AI_S32
                                                          : type,

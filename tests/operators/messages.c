@@ -358,6 +358,14 @@ static void test_products(void)
     BAD(gemm, t.params.gemm.trans_b = 1, AI_E_SHAPE, "weight has 5 rows, input has 3 columns");
     BAD(gemm, t.params.gemm.trans_a = 2, AI_E_UNSUPPORTED, "trans_a 2, trans_b 0, needs 0 or 1");
     BAD(gemm, t.in[2].dim[0] = 4, AI_E_SHAPE, "bias of rank 1, 1 x 4, does not broadcast to 2 x 5");
+    BAD(gemm, t.in[1].layout = AI_LAYOUT_QPANEL16, AI_E_UNSUPPORTED, "input 1 is f32, needs s8");
+    BAD(gemm, t.in[1].type = AI_S8, AI_E_UNSUPPORTED, "input 1 is s8, needs f32");
+    BAD(gemm, (t.in[1].layout = AI_LAYOUT_QPANEL16, t.in[1].type = AI_S8), AI_E_FORMAT,
+        "packed weight is not a constant matrix without transposition");
+    BAD(gemm,
+        (t.in[1].layout = AI_LAYOUT_QPANEL16, t.in[1].type = AI_S8,
+         t.in[1].kind = AI_TENSOR_CONSTANT, t.params.gemm.alpha = 2),
+        AI_E_UNSUPPORTED, "weights of s8 need alpha and beta 1, a plain A, and a C of columns");
     BAD(gemm, t.in[0].layout = AI_LAYOUT_PANEL16, AI_E_FORMAT,
         "input 0 has layout 5, needs a plain tensor");
     BAD(gemm, t.out[0].layout = AI_LAYOUT_NCHW16C, AI_E_FORMAT,
