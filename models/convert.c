@@ -16,7 +16,9 @@
 enum { SELF_TEST_SEED = 1 };
 
 static const uint32_t KNOWN_FLAGS =
-    AI_CONVERT_NO_WINOGRAD | AI_CONVERT_F16_WEIGHTS | AI_CONVERT_NO_STRIPS;
+    AI_CONVERT_NO_WINOGRAD | AI_CONVERT_F16_WEIGHTS | AI_CONVERT_NO_STRIPS | AI_CONVERT_S8_WEIGHTS;
+
+static const uint32_t NARROW_FLAGS = AI_CONVERT_F16_WEIGHTS | AI_CONVERT_S8_WEIGHTS;
 
 typedef struct job {
     const char *in_path;
@@ -110,6 +112,8 @@ static ai_status copy_options(job *j, const ai_convert_options *options, ai_erro
     if ((j->options.flags & ~KNOWN_FLAGS) != 0)
         return ai_fail(err, AI_E_ARGUMENT, "options have flags 0x%x, known are 0x%x",
                        (unsigned)j->options.flags, (unsigned)KNOWN_FLAGS);
+    if ((j->options.flags & NARROW_FLAGS) == NARROW_FLAGS)
+        return ai_fail(err, AI_E_ARGUMENT, "weights are to be both f16 and s8");
     if (j->options.resource_count > AI_FILE_MAX_SECTIONS / 2)
         return ai_fail(err, AI_E_ARGUMENT, "%zu resources, at most %d fit",
                        j->options.resource_count, AI_FILE_MAX_SECTIONS / 2);
@@ -215,9 +219,10 @@ static ai_status make_metadata(job *j, ai_error *err)
         ai_text_add(text, ",\"licence\":");
         ai_text_quote(text, j->options.licence);
     }
-    if ((j->options.flags & AI_CONVERT_F16_WEIGHTS) != 0)
-        ai_text_add(text, ",\"weights\":{\"type\":\"f16\",\"count\":%u,\"error\":%.3g}",
-                    j->graph->narrow_count, j->graph->narrow_error);
+    if ((j->options.flags & NARROW_FLAGS) != 0)
+        ai_text_add(text, ",\"weights\":{\"type\":\"%s\",\"count\":%u,\"error\":%.3g}",
+                    j->options.flags & AI_CONVERT_S8_WEIGHTS ? "s8" : "f16", j->graph->narrow_count,
+                    j->graph->narrow_error);
     ai_text_add(text, ",\"converter\":\"libai %d.%d.%d\"}\n", AI_VERSION_MAJOR, AI_VERSION_MINOR,
                 AI_VERSION_PATCH);
     if (text->is_exhausted)

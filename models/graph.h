@@ -67,7 +67,7 @@ typedef struct ai_graph {
     const char    *producer; /* what wrote the source, or NULL */
     uint32_t       flags;    /* AI_CONVERT_* */
     void          *memory; /* arena of everything above */
-    uint32_t narrow_count; /* weights that were rounded to f16 */
+    uint32_t narrow_count; /* weights that were rounded to f16 or s8 */
     double   narrow_error; /* the greatest relative error (L2) of one */
     uint64_t folded_bytes; /* of constants that were computed */
     uint64_t fold_limit;   /* of folded_bytes; 0: not set yet */

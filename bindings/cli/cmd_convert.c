@@ -24,8 +24,8 @@ static const ai_cli_option options[] = {
     {"licence", 0, AI_CLI_TEXT, false, 0, "ID", "SPDX identifier of the weights' licence"},
     {"winograd", 0, AI_CLI_TEXT, false, 0, "auto|off",
      "off: every Conv runs directly, in a smaller file; else where it pays"},
-    {"weights", 0, AI_CLI_TEXT, false, 0, "f32|f16",
-     "f16: weights are rounded, in half the file, and the error is told"},
+    {"weights", 0, AI_CLI_TEXT, false, 0, "f32|f16|s8",
+     "weights are rounded, in half or a quarter of the file; the error is told"},
     {"strips", 0, AI_CLI_TEXT, false, 0, "auto|off",
      "off: every Conv and pool is a step of its own; else some run together"},
 };
@@ -196,19 +196,33 @@ static int take_choice(const ai_cli_args *args, const char *name, const char *fi
     return AI_CLI_OK;
 }
 
+static int take_weights(const ai_cli_args *args, uint32_t *flag)
+{
+    const char *text = ai_cli_text(args, "weights");
+    *flag = 0;
+    if (!text || strcmp(text, "f32") == 0)
+        return AI_CLI_OK;
+    *flag = strcmp(text, "f16") == 0  ? AI_CONVERT_F16_WEIGHTS
+            : strcmp(text, "s8") == 0 ? AI_CONVERT_S8_WEIGHTS
+                                      : 0;
+    if (!*flag)
+        return ai_cli_misused(args->command, "--weights is '%s', needed is f32, f16 or s8", text);
+    return AI_CLI_OK;
+}
+
 static int take_flags(const ai_cli_args *args, uint32_t *flags)
 {
     bool is_direct;
-    bool is_f16;
     bool is_apart;
+    uint32_t weights;
     int status = take_choice(args, "winograd", "auto", "off", &is_direct);
     if (status == AI_CLI_OK)
-        status = take_choice(args, "weights", "f32", "f16", &is_f16);
+        status = take_weights(args, &weights);
     if (status == AI_CLI_OK)
         status = take_choice(args, "strips", "auto", "off", &is_apart);
     if (status == AI_CLI_OK)
-        *flags = (is_direct ? AI_CONVERT_NO_WINOGRAD : 0u) |
-                 (is_f16 ? AI_CONVERT_F16_WEIGHTS : 0u) | (is_apart ? AI_CONVERT_NO_STRIPS : 0u);
+        *flags = (is_direct ? AI_CONVERT_NO_WINOGRAD : 0u) | weights |
+                 (is_apart ? AI_CONVERT_NO_STRIPS : 0u);
     return status;
 }
 
@@ -224,16 +238,19 @@ static int32_t show_progress(void *user, const char *part, uint64_t done, uint64
 static void note_rounding(watch *w, const ai_model *model)
 {
     ai_resource resource = AI_RESOURCE_INIT;
+    char type[4];
     unsigned count;
     double error;
     for (uint32_t i = 0; ai_model_resource(model, i, &resource) == AI_OK; i++) {
         char *text = strcmp(resource.name, "metadata") == 0 && w->is_rounded
                          ? strndup(resource.data, resource.bytes)
                          : NULL;
-        const char *found = text ? strstr(text, "\"weights\":{\"type\":\"f16\"") : NULL;
-        if (found && sscanf(strchr(found, ','), ",\"count\":%u,\"error\":%lf", &count, &error) == 2)
+        const char *found = text ? strstr(text, "\"weights\":{") : NULL;
+        if (found && sscanf(found, "\"weights\":{\"type\":\"%3[a-z0-9]\",\"count\":%u,\"error\":%lf",
+                            type, &count, &error) == 3)
             snprintf(w->rounding, sizeof w->rounding,
-                     "%u weights are f16, with a relative error of at most %.2g", count, error);
+                     "%u weights are %s, with a relative error of at most %.2g", count, type,
+                     error);
         free(text);
     }
 }
@@ -294,7 +311,7 @@ static int run(const ai_cli_args *args)
         w.is_classifier = p.recipe != NULL;
         for (uint32_t i = 0; i < p.given_count; i++)
             w.is_writer = w.is_writer || strcmp(p.resource_names[i], "text") == 0;
-        w.is_rounded = (flags & AI_CONVERT_F16_WEIGHTS) != 0;
+        w.is_rounded = (flags & (AI_CONVERT_F16_WEIGHTS | AI_CONVERT_S8_WEIGHTS)) != 0;
         ai_cli_hold_signals();
         ai_status converted =
             ai_convert_file(args->operands[0], ai_cli_text(args, "out"), &o, &err);

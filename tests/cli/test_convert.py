@@ -284,7 +284,21 @@ def test_weights_that_f16_has_not(ai, tmp_path):
     assert ai("convert", source, "-o", out).status == 0
 
 
-def test_weights_are_f32_or_f16(ai, edges_onnx, tmp_path):
-    wrong = ai("convert", edges_onnx, "-o", tmp_path / "x.lai", "--weights", "s8")
+def test_weights_as_s8(ai, tmp_path):
+    source, path = wide_product(tmp_path / "m.onnx"), tmp_path / "s8.lai"
+    status, out, err = ai("convert", source, "-o", path, "--weights", "s8")
+    assert (status, err) == (0, "")
+    told = re.fullmatch(r"1 weights are s8, with a relative error of at most (0\.00\d+)\n", out)
+    assert told and 0.003 < float(told[1]) < 0.005
+    verified = ai("verify", path)
+    assert verified.status == 0 and "ref" in verified.out
+    assert b'"weights":{"type":"s8","count":1,' in path.read_bytes()
+    assert ai("convert", source, "-o", tmp_path / "f32.lai").status == 0
+    saved = (tmp_path / "f32.lai").stat().st_size - path.stat().st_size
+    assert saved == 4 * 256 * 96 - 6 * (64 + 256 * 16)
+
+
+def test_weights_are_of_three_types(ai, edges_onnx, tmp_path):
+    wrong = ai("convert", edges_onnx, "-o", tmp_path / "x.lai", "--weights", "s4")
     assert wrong.status == 2
-    assert "--weights is 's8', needed is f32 or f16" in wrong.err
+    assert "--weights is 's4', needed is f32, f16 or s8" in wrong.err

@@ -211,7 +211,9 @@ START_TEST(options_are_checked)
     ai_convert_options options = AI_CONVERT_OPTIONS_INIT;
     ai_named_data data[2] = {{"self-test", "x", 1}, {"a", "x", 1}};
     options.flags = 0x100;
-    expect_failure(&options, source, target, AI_E_ARGUMENT, "flags 0x100, known are 0x7");
+    expect_failure(&options, source, target, AI_E_ARGUMENT, "flags 0x100, known are 0xf");
+    options.flags = AI_CONVERT_F16_WEIGHTS | AI_CONVERT_S8_WEIGHTS;
+    expect_failure(&options, source, target, AI_E_ARGUMENT, "weights are to be both f16 and s8");
     options.flags = 0;
     options.size = 2;
     expect_failure(&options, source, target, AI_E_ARGUMENT, "size 2");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Tests of weights stored as f16. */
+ * Tests of weights stored as f16 and s8. */
 #include "net.h"
 
 #include <math.h>
@@ -106,6 +106,7 @@ static float *make_product(int64_t rows)
     int32_t a = net_input(graph, "a", DIMS(1, rows), 0);
     int32_t b = net_random(graph, "b", 3, -1, 1, DIMS(rows, 16));
     ai_graph_output(graph, net_op(graph, "fc/1", AI_OP_MATMUL, a, b));
+    ((ai_gemm_params *)net_find(graph, "fc/1")->params)->alpha = 1;
     ck_assert_int_eq(ai_pass_pack(graph, NULL), AI_OK);
     return (float *)weight("fc/1")->data;
 }
@@ -158,6 +159,80 @@ START_TEST(only_where_it_is_asked_for)
 }
 END_TEST
 
+/* ---- s8 ---- */
+
+/* Weights move by 1/254 of their column's greatest, inputs by 1/16382. */
+enum { ROUNDED_S8 = 1 << 16 };
+
+START_TEST(products_have_a_quarter_of_the_bytes)
+{
+    graph->flags = AI_CONVERT_S8_WEIGHTS;
+    int32_t a = net_input(graph, "a", DIMS(3, 70), 0);
+    int32_t b = net_random(graph, "b", 3, -1, 1, DIMS(70, 150));
+    int32_t c = net_random(graph, "c", 4, -1, 1, DIMS(150));
+    ai_graph_output(graph, net_gemm(graph, "y", a, b, c, (ai_gemm_params){.alpha = 1, .beta = 1}));
+    lay_out();
+    net_pass_close(graph, ai_pass_narrow, ROUNDED_S8, 71);
+    ck_assert_uint_eq(weight("y")->type, AI_S8);
+    ck_assert_uint_eq(weight("y")->layout, AI_LAYOUT_QPANEL16);
+    ck_assert_uint_eq(weight("y")->bytes, 10 * (64 + 18 * 64));
+    ck_assert_uint_eq(graph->narrow_count, 1);
+    ck_assert(graph->narrow_error > 0.002 && graph->narrow_error < 0.006);
+}
+END_TEST
+
+/* The greatest is 127, halves go to the even, rows are padded with zeros. */
+START_TEST(columns_have_scales)
+{
+    graph->flags = AI_CONVERT_S8_WEIGHTS;
+    float *numbers = make_product(5);
+    static const float column[5] = {-254, 5, 3, 0, 1};
+    static const int8_t want[8] = {-127, 2, 2, 0, 0, 0, 0, 0};
+    for (int i = 0; i < 5; i++) {
+        numbers[i * 16 + 3] = column[i];
+        numbers[i * 16 + 4] = 0;
+    }
+    ck_assert_int_eq(ai_pass_narrow(graph, NULL), AI_OK);
+    const float *scales = (const float *)weight("fc/1")->data;
+    const int8_t *q = (const int8_t *)weight("fc/1")->data + 64;
+    ck_assert(scales[3] == 2 && scales[4] == 0);
+    for (int i = 0; i < 8; i++) {
+        ck_assert_int_eq(q[i / 4 * 64 + 3 * 4 + i % 4], want[i]);
+        ck_assert_int_eq(q[i / 4 * 64 + 4 * 4 + i % 4], 0);
+    }
+}
+END_TEST
+
+START_TEST(weights_must_be_finite)
+{
+    ai_error err;
+    graph->flags = AI_CONVERT_S8_WEIGHTS;
+    make_product(8)[77] = -INFINITY;
+    ck_assert_int_eq(ai_pass_narrow(graph, &err), AI_E_VALUE);
+    ck_assert_msg(strstr(err.message, "MatMul 'fc/1': weight 'b' has inf, s8 has not: keep f32"),
+                  "%s", err.message);
+}
+END_TEST
+
+/* What lib/ops/matmul.c does not do with s8 stays f32, and so does Conv. */
+START_TEST(other_forms_stay)
+{
+    graph->flags = AI_CONVERT_S8_WEIGHTS;
+    int32_t a = net_input(graph, "a", DIMS(2, 7), 0);
+    int32_t b = net_random(graph, "b", 3, -1, 1, DIMS(7, 20));
+    int32_t c = net_random(graph, "c", 4, -1, 1, DIMS(2, 1));
+    ai_gemm_params twice = {.alpha = 2, .beta = 1};
+    ai_gemm_params once = {.alpha = 1, .beta = 1};
+    ai_graph_output(graph, net_gemm(graph, "scaled", a, b, AI_NO_VALUE, twice));
+    ai_graph_output(graph, net_gemm(graph, "rows", a, b, c, once));
+    int32_t x = net_input(graph, "x", DIMS(1, 20, 9, 8), 0);
+    ai_graph_output(graph, net_conv(graph, "conv", x, 36, 1, 1, 0, 1, true));
+    lay_out();
+    net_pass_exact(graph, ai_pass_narrow);
+    ck_assert_uint_eq(graph->narrow_count, 0);
+}
+END_TEST
+
 Suite *narrow_suite(void)
 {
     Suite *suite = suite_create("narrow");
@@ -168,6 +243,10 @@ Suite *narrow_suite(void)
     tcase_add_test(tests, what_f16_has_is_kept);
     tcase_add_test(tests, nodes_share_a_weight);
     tcase_add_test(tests, only_where_it_is_asked_for);
+    tcase_add_test(tests, products_have_a_quarter_of_the_bytes);
+    tcase_add_test(tests, columns_have_scales);
+    tcase_add_test(tests, weights_must_be_finite);
+    tcase_add_test(tests, other_forms_stay);
     suite_add_tcase(suite, tests);
     TCase *forms = tcase_create("forms");
     tcase_add_test(forms, convolutions_have_half_the_bytes);

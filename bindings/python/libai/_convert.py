@@ -64,6 +64,9 @@ def _named_data(resources: Mapping[str, bytes]):
     return rows
 
 
+_WEIGHTS = {"f32": 0, "f16": lib.CONVERT_F16_WEIGHTS, "s8": lib.CONVERT_S8_WEIGHTS}
+
+
 def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
             shapes: Mapping[str, Sequence[int]] | None = None, outputs: Sequence[str] = (),
             states: Sequence[str] = (),
@@ -77,11 +80,11 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
     "IN=OUT", so that output OUT is input IN of the next call, or the name of a recurrent node that
     goes on where it ended. labels: a file of them or the labels themselves. image: a preset
     ("imagenet", "lite", "keras") or a recipe. winograd: False: every Conv runs directly, in a smaller
-    file. weights: "f16": they are rounded, in half the file; the resource "metadata" has the error.
-    strips: False: every Conv and pool is a step of its own. progress: called with part, done, total.
+    file. weights: "f16" or "s8": they are rounded, in half or a quarter of the file; the resource
+    "metadata" has the error. strips: False: every Conv and pool is a step of its own. progress: called with part, done, total.
     """
-    if weights not in ("f32", "f16"):
-        raise ValueError(f"weights is {weights!r}, needed is 'f32' or 'f16'")
+    if weights not in _WEIGHTS:
+        raise ValueError(f"weights is {weights!r}, needed is 'f32', 'f16' or 's8'")
     paths = lib.path_bytes(source, "source"), lib.path_bytes(target, "target")
     for what, names in (("outputs", outputs), ("states", states)):
         if isinstance(names, str):
@@ -112,8 +115,7 @@ def convert(source: str | os.PathLike[str], target: str | os.PathLike[str], *,
     options.resources, options.resource_count = _named_data(data), len(data)
     options.name = None if name is None else lib.text_bytes(name, "name")
     options.licence = None if licence is None else lib.text_bytes(licence, "licence")
-    options.flags = ((0 if winograd else lib.CONVERT_NO_WINOGRAD) |
-                     (lib.CONVERT_F16_WEIGHTS if weights == "f16" else 0) |
+    options.flags = ((0 if winograd else lib.CONVERT_NO_WINOGRAD) | _WEIGHTS[weights] |
                      (0 if strips else lib.CONVERT_NO_STRIPS))
     if progress:
         options.progress = report
