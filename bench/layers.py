@@ -33,6 +33,8 @@ class Layer(NamedTuple):
     x: tuple  # channels, then the map
     w: tuple | None  # as ONNX has it
     attributes: dict
+    second: tuple | None = None  # another input, computed as the first
+    constant: np.ndarray | None = None  # the last input
 
 
 def conv(name, x, w, **attributes):
@@ -61,6 +63,19 @@ def transposed(name, channels, side, outputs, kernel, stride, group=1, pad=0, mo
 def pool(name, op, channels, side, kernel, stride, pad=0):
     return Layer(name, op, (channels, side, side), None,
                  {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4})
+
+
+def product(name, x, second):
+    return Layer(name, "MatMul", x, None, {}, second)
+
+
+def softmax(name, *x, axis=-1):
+    return Layer(name, "Softmax", x, None, {"axis": axis})
+
+
+def resize(name, channels, side, mode, scale, **attributes):
+    return Layer(name, "Resize", (channels, side, side), None, {"mode": mode, **attributes},
+                 constant=np.asarray([1, 1, scale, scale], np.float32))
 
 
 LAYERS = [
@@ -126,6 +141,24 @@ LAYERS = [
     pool("max 5x5 s1, 256 at 20", "MaxPool", 256, 20, 5, 1, 2),
     pool("average 3x3 s1, 192 at 28", "AveragePool", 192, 28, 3, 1, 1),
     pool("average 2x2 s2, 128 at 56", "AveragePool", 128, 56, 2, 2),
+    Layer("global average, 1280 at 7", "GlobalAveragePool", (1280, 7, 7), None, {}),
+    Layer("global average, 96 at 56", "GlobalAveragePool", (96, 56, 56), None, {}),
+    resize("nearest x2, 256 at 20", 256, 20, "nearest", 2,
+           coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+    resize("nearest x4, 64 at 32", 64, 32, "nearest", 4,
+           coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+    resize("linear x2, 64 at 56", 64, 56, "linear", 2),
+    softmax("softmax 1000", 1000),
+    softmax("softmax 12x128 of 128", 12, 128, 128),
+    softmax("softmax 64 of 1024", 64, 1024),
+    softmax("softmax 21 channels at 128", 21, 128, 128, axis=1),
+    product("product 12 x 128x64 by 64x128", (12, 128, 64), (12, 64, 128)),
+    product("product 12 x 128x128 by 128x64", (12, 128, 128), (12, 128, 64)),
+    product("product 256x256 by 256x256", (256, 256), (256, 256)),
+    product("product 512x768 by 768x512", (512, 768), (768, 512)),
+    product("product row by 1024x1024", (1, 1024), (1024, 1024)),
+    product("product 12 x row by 256x64", (12, 1, 256), (12, 256, 64)),
+    product("product 1024x1024 by column", (1024, 1024), (1024, 1)),
 ]
 
 
@@ -145,6 +178,17 @@ def numbers(*shape):
     return np.asarray(draw, np.float32)
 
 
+def is_behind_convolution(layer):
+    return "Pool" in layer.op or layer.op == "Resize"
+
+
+def feeds_of(layer):
+    feeds = {"x": numbers(1, *layer.x)}
+    if layer.second:
+        feeds["z"] = numbers(1, *layer.second)
+    return feeds
+
+
 def model_of(layer, change=lambda array: array):
     inputs, constants = ["x"], []
     if layer.w is not None:
@@ -153,15 +197,21 @@ def model_of(layer, change=lambda array: array):
         constants = [numpy_helper.from_array(change(numbers(*layer.w)), "w"),
                      numpy_helper.from_array(change(numbers(outputs)), "b")]
         inputs += ["w", "b"]
+    if layer.second:
+        inputs.append("z")
+    if layer.constant is not None:
+        constants = [numpy_helper.from_array(layer.constant, "k")]
+        inputs += ["", "k"]
     nodes = [helper.make_node(layer.op, inputs, ["y"], **layer.attributes)]
-    if layer.w is None:  # pools stand behind convolutions: here the least of them
+    if is_behind_convolution(layer):  # here the least of them
         nodes[0].input[0] = "c"
         nodes.insert(0, helper.make_node("Conv", ["x", "one"], ["c"], group=layer.x[0]))
         ones = np.ones((layer.x[0], 1, 1, 1), np.float32)
-        constants = [numpy_helper.from_array(ones, "one")]
+        constants.append(numpy_helper.from_array(ones, "one"))
     graph = helper.make_graph(
         nodes, "layer",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, *layer.x))],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, array.shape)
+         for name, array in feeds_of(layer).items()],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], constants)
     model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 17)])
     return onnx.shape_inference.infer_shapes(model)
@@ -178,13 +228,21 @@ def peer(model, threads, profile=None):
                                         providers=["CPUExecutionProvider"])
 
 
-def compare(layer, x, found, expected):
+def terms_of(layer):
+    """Products in a sum."""
+    if layer.op == "MatMul":
+        return layer.x[-1]
+    return math.prod(layer.w[1:] if layer.op == "Conv" else (layer.w[0], *layer.w[2:]))
+
+
+def compare(layer, feeds, found, expected):
     """Raises where a difference is over 2 (k + 2) u sum |a| |b|."""
-    if layer.w is None:
+    if layer.w is None and layer.op != "MatMul":
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
         return
-    absolute = peer(model_of(layer, np.abs), 1).run(None, {"x": np.abs(x)})[0]
-    terms = math.prod(layer.w[1:] if layer.op == "Conv" else (layer.w[0], *layer.w[2:]))
+    positive = {name: np.abs(array) for name, array in feeds.items()}
+    absolute = peer(model_of(layer, np.abs), 1).run(None, positive)[0]
+    terms = terms_of(layer)
     bound = 2 * (terms + 3) * 2.0**-24 * absolute
     if not np.all(np.abs(found - expected) <= bound):
         raise SystemExit(f"layers.py: {layer.name}: answers differ")
@@ -198,7 +256,7 @@ def peer_node_time(session, op):
     os.unlink(path)
     times = [event["dur"] for event in events
              if event.get("cat") == "Node" and event["name"].endswith("_kernel_time")
-             and event["args"]["op_name"] == op]
+             and event["args"]["op_name"] in (op, "Upsample" if op == "Resize" else op)]
     return min(times) / 1e3 if times else math.nan
 
 
@@ -206,28 +264,28 @@ def measure(layer, folder, options):
     model = model_of(layer)
     onnx.save(model, f"{folder}/layer.onnx")
     libai.convert(f"{folder}/layer.onnx", f"{folder}/layer.lai")
-    x = numbers(1, *layer.x)
+    feeds = feeds_of(layer)
     plain = peer(model, options.threads)
     profiled = peer(model, options.threads, f"{folder}/profile")
     with libai.Model(f"{folder}/layer.lai", threads=options.threads, cpu=options.level,
                      profile=True) as ours:
-        compare(layer, x, ours(x), plain.run(None, {"x": x})[0])
+        compare(layer, feeds, ours(feeds)["y"], plain.run(None, feeds)[0])
         steps = [step for step in ours.steps if step.op == layer.op]
         ours_call, ours_node, peer_call = [], [], []
         before = sum(step.ns for step in steps)
         for _ in range(options.rounds):
             for _ in range(IN_A_ROW):
                 begin = time.perf_counter()
-                ours(x)
+                ours(feeds)
                 ours_call.append(time.perf_counter() - begin)
                 ours_node.append(sum(s.ns for s in ours.steps if s.op == layer.op) - before)
                 before += ours_node[-1]
             for _ in range(IN_A_ROW):
                 begin = time.perf_counter()
-                plain.run(None, {"x": x})
+                plain.run(None, feeds)
                 peer_call.append(time.perf_counter() - begin)
             for _ in range(IN_A_ROW):
-                profiled.run(None, {"x": x})
+                profiled.run(None, feeds)
     return {"flops": sum(step.flops for step in steps), "kernel": steps[0].kernel,
             "call": min(ours_call) * 1e3, "node": min(ours_node) / 1e6,
             "peer_call": min(peer_call) * 1e3, "peer_node": peer_node_time(profiled, layer.op)}
@@ -236,7 +294,7 @@ def measure(layer, folder, options):
 def main():
     parser = argparse.ArgumentParser(usage=__doc__.split("\n")[2][7:])
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="words of names, commas between")
     parser.add_argument("--level")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -248,7 +306,7 @@ def main():
           "|---|--:|--:|--:|--:|--:|--:|--:|---|")
     with tempfile.TemporaryDirectory() as folder:
         for layer in LAYERS:
-            if options.only not in layer.name:
+            if not any(word in layer.name for word in options.only.split(",")):
                 continue
             r = measure(layer, folder, options)
             kernel = r["kernel"].removeprefix("ai_f32_")
