@@ -33,6 +33,7 @@ enum {
     AI_K_REDUCE = AI_K_UNARY + 64,  /* + ai_reduce_args: first of the AI_REDUCE_* operations */
     AI_K_TRANSPOSE16 = AI_K_REDUCE + 8, /* ai_transpose_args: between 16 planes and one block */
     AI_K_RESIZE, /* ai_resize_args */
+    AI_K_SOFTMAX, /* ai_softmax_args */
     AI_K_COUNT
 };
 
@@ -246,6 +247,14 @@ typedef struct ai_reduce_args {
     float        offset;
     float       *result; /* one */
 } ai_reduce_args;
+
+/* Softmax of each of `rows` dense rows: m = MAX, s = SUM_EXP with offset m and e in out; then
+ * out[i] = e[i] * (1 / s), the quotient rounded too. out may be in. */
+typedef struct ai_softmax_args {
+    const float *in;
+    float       *out;
+    int64_t      rows, count;
+} ai_softmax_args;
 
 /* out[i] = in[i], exactly; a NaN becomes quiet and keeps the bits that it has. */
 typedef struct ai_widen_args {

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The template of the kernels that need no tile of their own: elementwise, reductions, depthwise
- * and plain convolution, transposes. It is compiled once a CPU level with AI_LEVEL (avx2,
- * ...) and the AI_SIMD_ macro. */
+ * The template of the kernels that need no tile of their own: elementwise, depthwise and plain
+ * convolution, transposes. It is compiled once a CPU level with AI_LEVEL (avx2, ...) and the
+ * AI_SIMD_ macro. */
 #include <string.h>
 
 #include "f32_tile_rep.h"
 #include "vec.h"
 #include "vmath.h"
-
-#define MINUS_INF v_neg(V_INF)
 
 /* ---- Elementwise ---- */
 
@@ -51,83 +49,6 @@ void KERNEL_NAME(widen_f16)(const void *args)
         memcpy(rest, w->in + i, (size_t)(w->count - i) * sizeof *rest);
         v_store_n(w->out + i, v_load_f16(rest), w->count - i);
     }
-}
-
-/* ---- Reductions: a lane is one of the 16 partial results ---- */
-
-static float tree_sum(vf sum)
-{
-    float lane[16];
-    v_store(lane, sum);
-    for (int half = 8; half > 0; half /= 2)
-        for (int j = 0; j < half; j++)
-            lane[j] += lane[j + half];
-    return lane[0];
-}
-
-AI_INLINE vf add_plain(vf sum, vf x, vf offset)
-{
-    (void)offset;
-    return v_add(sum, x);
-}
-AI_INLINE vf add_abs(vf sum, vf x, vf offset)
-{
-    (void)offset;
-    return v_add(sum, v_abs(x));
-}
-AI_INLINE vf add_square(vf sum, vf x, vf offset)
-{
-    const vf d = v_sub(x, offset);
-    return v_fma(d, d, sum);
-}
-
-/* `next` in the lanes that have an element, what was there in the others. */
-AI_INLINE vf keep_some(vf next, vf sum, int64_t n)
-{
-    return n >= 16 ? next : v_select(m_first(n), next, sum);
-}
-
-#define REDUCE(name, step)                                                                         \
-    void KERNEL_NAME(name)(const void *args)                                                       \
-    {                                                                                              \
-        const ai_reduce_args *r = args;                                                            \
-        const vf offset = v_set(r->offset);                                                        \
-        vf sum = v_set(0.0f);                                                                      \
-        for (int64_t i = 0, left = r->count; left > 0; i += 16, left -= 16)                        \
-            sum = keep_some(step(sum, load_some(r->in + i, left), offset), sum, left);             \
-        *r->result = tree_sum(sum);                                                                \
-    }
-
-REDUCE(reduce_sum, add_plain)
-REDUCE(reduce_sum_abs, add_abs)
-REDUCE(reduce_sum_square, add_square)
-
-void KERNEL_NAME(reduce_sum_exp)(const void *args)
-{
-    const ai_reduce_args *r = args;
-    const vf offset = v_set(r->offset);
-    vf sum = v_set(0.0f);
-    for (int64_t i = 0, left = r->count; left > 0; i += 16, left -= 16) {
-        const vf e = v_exp(v_sub(load_some(r->in + i, left), offset));
-        if (r->out)
-            store_some(r->out + i, e, left);
-        sum = keep_some(v_add(sum, e), sum, left);
-    }
-    *r->result = tree_sum(sum);
-}
-
-void KERNEL_NAME(reduce_max)(const void *args)
-{
-    const ai_reduce_args *r = args;
-    vf best = MINUS_INF;
-    for (int64_t i = 0, left = r->count; left > 0; i += 16, left -= 16)
-        best = keep_some(v_max(best, load_some(r->in + i, left)), best, left);
-    float lane[32];
-    v_store(lane, best);
-    v_store(lane + 16, MINUS_INF); /* what the upper lanes meet: nothing reads the result */
-    for (int half = 8; half > 0; half /= 2)
-        v_store(lane, v_max(v_load(lane), v_load(lane + half)));
-    *r->result = lane[0];
 }
 
 /* ---- Depthwise convolution: a lane is a channel ---- */

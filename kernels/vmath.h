@@ -25,14 +25,20 @@ AI_INLINE vf v_exp2i(vi n)
     return v_bits(i_sll(i_add(n, i_set(127)), 23));
 }
 
+/* n as a number and as an integer. */
+typedef struct v_whole {
+    vf number;
+    vi integer;
+} v_whole;
+
 /* x = n ln 2 + r with |r| <= 0.3466; r comes back. Adding 1.5 * 2^23 leaves n in the low bits. */
-AI_INLINE vf v_exp_reduce(vf x, vi *n)
+AI_INLINE vf v_exp_reduce(vf x, v_whole *n)
 {
     const vf magic = v_set(0x1.8p23f);
     const vf shifted = v_fma(x, v_set(0x1.715476p0f), magic);
-    const vf whole = v_sub(shifted, magic);
-    *n = i_sub(i_bits(shifted), i_bits(magic));
-    return v_fnma(whole, v_set(LN2_LO), v_fnma(whole, v_set(LN2_HI), x));
+    n->number = v_sub(shifted, magic);
+    n->integer = i_sub(i_bits(shifted), i_bits(magic));
+    return v_fnma(n->number, v_set(LN2_LO), v_fnma(n->number, v_set(LN2_HI), x));
 }
 
 /* e^r - 1 for |r| <= 0.3466. */
@@ -47,18 +53,22 @@ AI_INLINE vf v_expm1_poly(vf r)
     return v_fma(v_mul(r, r), p, r);
 }
 
-/* 2^n (1 + p) in two steps, so that the result may be denormal or overflow. */
-AI_INLINE vf v_exp_scale(vf p, vi n)
+/* 2^n (1 + p) in two steps, so that the result may be denormal or overflow: the first is exact. */
+AI_INLINE vf v_exp_scale(vf p, v_whole n)
 {
-    const vi half = i_sra(n, 1);
-    const vf first = v_exp2i(half);
-    return v_mul(v_mul(v_add(p, v_set(1.0f)), first), v_exp2i(i_sub(n, half)));
+    const vf x = v_add(p, v_set(1.0f));
+#if defined(AI_SIMD_AVX512)
+    return _mm512_scalef_ps(x, n.number);
+#else
+    const vi half = i_sra(n.integer, 1);
+    return v_mul(v_mul(x, v_exp2i(half)), v_exp2i(i_sub(n.integer, half)));
+#endif
 }
 
 /* 1 ulp. */
 AI_INLINE vf v_exp(vf x)
 {
-    vi n;
+    v_whole n;
     const vf r = v_exp_reduce(v_clamp(x, v_set(-105.0f), v_set(90.0f)), &n);
     return v_exp_scale(v_expm1_poly(r), n);
 }
@@ -66,9 +76,9 @@ AI_INLINE vf v_exp(vf x)
 /* e^x - 1 for x <= 0, 2 ulp. */
 AI_INLINE vf v_expm1_negative(vf x)
 {
-    vi n;
+    v_whole n;
     const vf r = v_exp_reduce(v_clamp(x, v_set(-30.0f), v_set(0.0f)), &n);
-    const vf s = v_exp2i(n);
+    const vf s = v_exp2i(n.integer);
     const vf y = v_fma(s, v_expm1_poly(r), v_sub(s, v_set(1.0f)));
     return v_select(v_eq(x, v_set(0.0f)), x, y);
 }
@@ -210,7 +220,7 @@ AI_INLINE vf v_pow_positive(vf x, vf y)
     vf p_low = v_fma(y, low, v_fma(y, high, v_neg(p)));
     p_low = v_select(v_lt(v_abs(p), v_set(104.0f)), p_low, v_set(0.0f));
     p = v_clamp(p, v_set(-105.0f), v_set(90.0f));
-    vi n;
+    v_whole n;
     const vf r = v_add(v_exp_reduce(p, &n), p_low);
     return v_exp_scale(v_expm1_poly(r), n);
 }

@@ -153,6 +153,21 @@ AI_INLINE vi i_dot4(vi sum, vi even, vi odd, const int16_t *q)
     return V_EACH(vi, _mm256_add_epi32(sum.q[0], _mm256_madd_epi16(odd.q[0], b)),
                   _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(odd.q[1], b)));
 }
+AI_INLINE vf v_swap(vf a, int n)
+{
+    if (n == 8)
+        return V_EACH(vf, a.q[1], a.q[0]);
+    if (n == 4)
+        return V_EACH(vf, _mm256_permute2f128_ps(a.q[0], a.q[0], 1),
+                      _mm256_permute2f128_ps(a.q[1], a.q[1], 1));
+    if (n == 2)
+        return V_EACH(vf, _mm256_permute_ps(a.q[0], 0x4e), _mm256_permute_ps(a.q[1], 0x4e));
+    return V_EACH(vf, _mm256_permute_ps(a.q[0], 0xb1), _mm256_permute_ps(a.q[1], 0xb1));
+}
+AI_INLINE float v_first(vf a)
+{
+    return _mm256_cvtss_f32(a.q[0]);
+}
 #define i_sll(a, n) V_EACH(vi, _mm256_slli_epi32((a).q[0], n), _mm256_slli_epi32((a).q[1], n))
 #define i_sra(a, n) V_EACH(vi, _mm256_srai_epi32((a).q[0], n), _mm256_srai_epi32((a).q[1], n))
 

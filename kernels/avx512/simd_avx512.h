@@ -133,6 +133,17 @@ AI_INLINE vi i_dot4(vi sum, vi even, vi odd, const int16_t *q)
     sum = _mm512_add_epi32(sum, _mm512_madd_epi16(even, _mm512_set1_epi32((int)pair[0])));
     return _mm512_add_epi32(sum, _mm512_madd_epi16(odd, _mm512_set1_epi32((int)pair[1])));
 }
+AI_INLINE vf v_swap(vf a, int n)
+{
+    return n == 8   ? _mm512_shuffle_f32x4(a, a, 0x4e)
+           : n == 4 ? _mm512_shuffle_f32x4(a, a, 0xb1)
+           : n == 2 ? _mm512_permute_ps(a, 0x4e)
+                    : _mm512_permute_ps(a, 0xb1);
+}
+AI_INLINE float v_first(vf a)
+{
+    return _mm512_cvtss_f32(a);
+}
 #define i_sll(a, n) _mm512_slli_epi32(a, n)
 #define i_sra(a, n) _mm512_srai_epi32(a, n)
 

@@ -154,6 +154,24 @@ AI_INLINE vi i_dot4(vi sum, vi even, vi odd, const int16_t *q)
     }
     return sum;
 }
+AI_INLINE float32x4_t v_swap_halves(float32x4_t a)
+{
+    return vextq_f32(a, a, 2);
+}
+V_OP1(vf, vf, v_swap1, vrev64q_f32)
+V_OP1(vf, vf, v_swap2, v_swap_halves)
+AI_INLINE vf v_swap(vf a, int n)
+{
+    if (n == 8)
+        return (vf){{a.q[2], a.q[3], a.q[0], a.q[1]}};
+    if (n == 4)
+        return (vf){{a.q[1], a.q[0], a.q[3], a.q[2]}};
+    return n == 2 ? v_swap2(a) : v_swap1(a);
+}
+AI_INLINE float v_first(vf a)
+{
+    return vgetq_lane_f32(a.q[0], 0);
+}
 #define i_sll(a, n)                                                                                \
     ((vi){{vshlq_n_u32((a).q[0], n), vshlq_n_u32((a).q[1], n), vshlq_n_u32((a).q[2], n),           \
            vshlq_n_u32((a).q[3], n)}})

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Reductions of a row to one number in plain C: 16 partial results, then a fixed tree. */
+ * Reductions of a row to one number in plain C: 16 partial results, then a fixed tree. Softmax. */
 #include "kernels.h"
 #include "ref.h"
 #include "vmath.h"
@@ -66,4 +66,21 @@ void ai_f32_reduce_max_ref(const void *args)
         for (int j = 0; j < half; j++)
             lane[j] = v_max(lane[j], lane[j + half]);
     *a->result = lane[0];
+}
+
+void ai_f32_softmax_ref(const void *args)
+{
+    const ai_softmax_args *a = args;
+    for (int64_t row = 0; row < a->rows; row++) {
+        float *out = a->out + row * a->count;
+        float max, sum;
+        ai_reduce_args r = {a->in + row * a->count, out, a->count, 0.0f, &max};
+        ai_f32_reduce_max_ref(&r);
+        r.offset = max;
+        r.result = &sum;
+        ai_f32_reduce_sum_exp_ref(&r);
+        const float share = 1.0f / sum;
+        for (int64_t i = 0; i < a->count; i++)
+            out[i] *= share;
+    }
 }

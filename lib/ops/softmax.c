@@ -13,7 +13,8 @@ enum { CHUNK = 256 }; /* columns of a unit where the axis is not the last */
 /* step->local: the input as [outer][size][inner], pieces of inner */
 enum { OUTER = 0, SIZE = 1, INNER = 2, CHUNKS = 3 };
 
-/* kernel slots: of the last axis, of another */
+/* kernel slots: Softmax and LogSoftmax of the last axis, both of another */
+enum { ROWS = 0 };
 enum { MAX = 0, SUM_EXP = 1, FINISH = 2 };
 enum { SUB = 0, EXP = 1, LAST = 2, ADD = 3 };
 
@@ -55,24 +56,27 @@ static ai_status choose_all(ai_step *s, const uint32_t *op, uint32_t count, ai_e
     return AI_OK;
 }
 
-static ai_status prepare(ai_step *s, uint32_t last, ai_error *err)
+static ai_status prepare_columns(ai_step *s, uint32_t last, ai_error *err)
 {
-    const uint32_t row[3] = {AI_K_REDUCE + AI_REDUCE_MAX, AI_K_REDUCE + AI_REDUCE_SUM_EXP,
-                             AI_K_BINARY + last};
     const uint32_t columns[4] = {AI_K_BINARY + AI_BINARY_SUB, AI_K_UNARY + AI_UNARY_EXP,
                                  AI_K_BINARY + last, AI_K_BINARY + AI_BINARY_ADD};
-
-    return s->local[INNER] == 1 ? choose_all(s, row, 3, err) : choose_all(s, columns, 4, err);
+    return choose_all(s, columns, 4, err);
 }
 
 static ai_status prepare_softmax(ai_step *s, ai_error *err)
 {
-    return prepare(s, AI_BINARY_DIV, err);
+    if (s->local[INNER] != 1)
+        return prepare_columns(s, AI_BINARY_MUL, err);
+    return choose_all(s, (uint32_t[1]){AI_K_SOFTMAX}, 1, err);
 }
 
 static ai_status prepare_log_softmax(ai_step *s, ai_error *err)
 {
-    return prepare(s, AI_BINARY_SUB, err);
+    const uint32_t row[3] = {AI_K_REDUCE + AI_REDUCE_MAX, AI_K_REDUCE + AI_REDUCE_SUM_EXP,
+                             AI_K_BINARY + AI_BINARY_SUB};
+    if (s->local[INNER] != 1)
+        return prepare_columns(s, AI_BINARY_SUB, err);
+    return choose_all(s, row, 3, err);
 }
 
 static void combine(const ai_step *s, uint32_t slot, const float *a, const float *b, float *out,
@@ -84,7 +88,7 @@ static void combine(const ai_step *s, uint32_t slot, const float *a, const float
 
 /* ---- Along the last axis: a unit is a row ---- */
 
-static void softmax_row(const ai_step *s, const float *in, float *out, bool is_log)
+static void log_softmax_row(const ai_step *s, const float *in, float *out)
 {
     int64_t size = s->local[SIZE];
     float max;
@@ -92,14 +96,9 @@ static void softmax_row(const ai_step *s, const float *in, float *out, bool is_l
     ai_reduce_args args = {in, NULL, size, 0, &max};
 
     s->kernel[MAX]->fn(&args);
-    args.out = is_log ? NULL : out;
     args.offset = max;
     args.result = &sum;
     s->kernel[SUM_EXP]->fn(&args);
-    if (!is_log) {
-        combine(s, FINISH, out, &sum, out, size, 0);
-        return;
-    }
     sum = ai_logf(sum);
     combine(s, FINISH, in, &max, out, size, 0);
     combine(s, FINISH, out, &sum, out, size, 0);
@@ -138,8 +137,8 @@ static void softmax_columns(const ai_step *s, const float *in, float *out, int64
             combine(s, ADD, sum + i, args.out, sum + i, n, 1);
         }
     }
-    for (int64_t i = 0; is_log && i < count; i++)
-        sum[i] = ai_logf(sum[i]);
+    for (int64_t i = 0; i < count; i++)
+        sum[i] = is_log ? ai_logf(sum[i]) : 1.0f / sum[i];
     for (int64_t k = 0; k < size; k++)
         combine(s, LAST, out + k * inner, sum, out + k * inner, count, 1);
 }
@@ -151,13 +150,19 @@ static void run_soft(const ai_step *s, bool is_log, int64_t begin, int64_t end, 
 
     if (ai_is_empty(s, 0))
         return;
+    if (inner == 1 && !is_log) {
+        ai_softmax_args args = {(const float *)s->in[0]->data + begin * size,
+                                (float *)s->out[0]->data + begin * size, end - begin, size};
+        s->kernel[ROWS]->fn(&args);
+        return;
+    }
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t first = unit % s->local[CHUNKS] * CHUNK;
         int64_t at = unit / s->local[CHUNKS] * size * inner + first;
         const float *in = (const float *)s->in[0]->data + at;
         float *out = (float *)s->out[0]->data + at;
         if (inner == 1)
-            softmax_row(s, in, out, is_log);
+            log_softmax_row(s, in, out);
         else
             softmax_columns(s, in, out, inner - first < CHUNK ? inner - first : CHUNK, is_log,
                             scratch);

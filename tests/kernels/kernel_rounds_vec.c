@@ -108,6 +108,32 @@ void round_reduce(const row *k, rng *r)
     guarded_free(&want_one);
 }
 
+void round_softmax(const row *k, rng *r)
+{
+    ai_softmax_args a = {.rows = rng_range(r, 1, 5), .count = random_count(r)};
+    guarded in = guarded_new(r, a.rows * a.count);
+    guarded out = guarded_new(r, in.count), want = guarded_new(r, in.count);
+    const int kind = (int)rng_range(r, 0, FILL_COUNT - 1);
+    const float scale = (float)PICK(r, 1, 1, 20, 100);
+    fill(r, &in, kind);
+    for (int64_t i = 0; i < in.count; i++)
+        in.data[i] *= scale;
+    a.in = in.data;
+    a.out = want.data;
+    k->ref->fn(&a);
+    const bool is_inplace = rng_bool(r);
+    if (is_inplace)
+        copy(&out, &in);
+    a.in = is_inplace ? out.data : in.data;
+    a.out = out.data;
+    k->kernel->fn(&a);
+    expect_same(k->kernel->name, &out, &want, "%lld rows of %lld, fill %d, scale %g",
+                (long long)a.rows, (long long)a.count, kind, (double)scale);
+    guarded_free(&in);
+    guarded_free(&out);
+    guarded_free(&want);
+}
+
 static void random_pool(rng *r, ai_pool_args *p)
 {
     p->ih = PICK(r, 1, 2, 3, 5, 7, 8, 14);

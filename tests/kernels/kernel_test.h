@@ -101,6 +101,7 @@ void round_widen(const row *k, rng *r);
 void round_quantise(const row *k, rng *r);
 void round_gemm_s8(const row *k, rng *r);
 void round_reduce(const row *k, rng *r);
+void round_softmax(const row *k, rng *r);
 void round_transpose(const row *k, rng *r);
 void round_resize(const row *k, rng *r);
 

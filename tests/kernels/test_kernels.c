@@ -57,6 +57,9 @@ static void one_round(const row *k, rng *r)
     case AI_K_TRANSPOSE16:
         round_transpose(k, r);
         return;
+    case AI_K_SOFTMAX:
+        round_softmax(k, r);
+        return;
     case AI_K_RESIZE:
         round_resize(k, r);
         return;
