@@ -112,3 +112,10 @@ void ai_lower_cast_like(ai_lower *l)
 {
     add_cast(l, ai_lower_type(l, 1));
 }
+
+void ai_lower_bool(ai_lower *l)
+{
+    ai_none_params none = {0};
+    int32_t out = ai_lower_output(l, 0, AI_BOOL);
+    ai_lower_add(l, NULL, l->row->op, &none, sizeof none, l->inputs, l->input_count, &out, 1);
+}

@@ -26,6 +26,7 @@ GROUPS = {
         Gather Constant ConstantOfShape Range Expand Tile Add Sub Mul Div Pow Max Min Sum Mean Exp
         Log Sqrt Reciprocal Neg Abs Floor Ceil Round ReduceMean ReduceSum""".split()),
     "resize": (40, "Resize Upsample".split()),
+    "conditions": (28, "Equal Less Greater And Or".split()),
 }
 
 # Inputs that shapes follow from: constants in exported networks, and asked to be so here.

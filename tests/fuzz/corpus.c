@@ -133,6 +133,8 @@ static const seed seeds[] = {
     {AI_OP_TILE, 1, 0, "fi2,3 lc2:2,3", NONE},
     {AI_OP_CONSTANT_OF_SHAPE, 1, 0, "lc2:3,4", {.cast = {AI_F32, 0, 0x3F800000}}},
     {AI_OP_RANGE, 1, 0, "lc:1 lc:9 lc:2", NONE},
+    {AI_OP_EQUAL, 1, 0, "li2,3 lc3:1,0,1", NONE},
+    {AI_OP_NOT, 1, 0, "bi2,3", NONE},
     {AI_OP_CAST, 1, 0, "fi5", {.cast = {AI_F16, 0, 0}}},
     {AI_OP_CAST, 1, 0, "hi5", {.cast = {AI_S8, 0, 0}}},
     {AI_OP_ADD, 1, 0, "fi2,1,3 fi4,1", NONE},

@@ -7,8 +7,8 @@
 #include "step.h"
 
 /* A step in words. Inputs are parted by blanks: "-" is an omitted one, "s64=1,2" a list that is
- * known, "f32=1" too, "f32[2,3]" a shape, "f32[1,16,2,2]@1" one in a layout. Outputs are layouts: "0" is a plain
- * one. */
+ * known, "f32=1" too, "f32[2,3]" a shape, "f32[1,16,2,2]@1" one in a layout. Outputs are layouts:
+ * "0" is a plain one. */
 typedef struct refusal {
     uint32_t op;
     const char *in;
@@ -294,6 +294,17 @@ static const refusal refusals[] = {
      "1",
      SHAPE,
      "rows have 4294967296 pixels, at most 2^31-1",
+     {{0}}},
+    /* compare.c */
+    {AI_OP_EQUAL, "f32[2] f64[2]", "0", NOT_KNOWN, "input 1 is f64, needs f32", {{0}}},
+    {AI_OP_LESS, "bool[2] bool[2]", "0", NOT_KNOWN, "inputs are bool, needs numbers", {{0}}},
+    {AI_OP_AND, "bool[2] u8[2]", "0", NOT_KNOWN, "input 1 is u8, needs bool", {{0}}},
+    {AI_OP_NOT, "f32[2]", "0", NOT_KNOWN, "input 0 is f32, needs bool", {{0}}},
+    {AI_OP_GREATER,
+     "f32[2,3] f32[4]",
+     "0",
+     SHAPE,
+     "input 0 is 2x3, input 1 of 4 does not broadcast to it",
      {{0}}},
     /* unary.c */
     {AI_OP_EXP, "f64[2]", "0", NOT_KNOWN, "input is f64, needs f32", {{0}}},
