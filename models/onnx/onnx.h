@@ -37,6 +37,7 @@ enum {
     AI_ONNX_ATTR_INT = 2,
     AI_ONNX_ATTR_STRING = 3,
     AI_ONNX_ATTR_TENSOR = 4,
+    AI_ONNX_ATTR_GRAPH = 5,
     AI_ONNX_ATTR_FLOATS = 6,
     AI_ONNX_ATTR_INTS = 7,
     AI_ONNX_ATTR_STRINGS = 8
@@ -64,7 +65,7 @@ typedef struct ai_onnx_attribute {
     bool is_read;
 } ai_onnx_attribute;
 
-/* A node after functions were put in place of their calls. Names are unique in the whole graph. */
+/* A node after functions and branches were put in place. Names are unique in the whole graph. */
 typedef struct ai_onnx_node {
     const char *name; /* its own, or its first output's */
     const char *op_type;
@@ -77,6 +78,7 @@ typedef struct ai_onnx_node {
     ai_onnx_attribute *attributes;
     uint32_t attribute_count;
     const ai_lower_row *row;
+    uint32_t depth; /* of calls and branches around it */
     bool is_needed; /* a graph output depends on it */
 } ai_onnx_node;
 
@@ -89,6 +91,28 @@ typedef struct ai_onnx_name {
     int32_t value;                  /* in the graph, or AI_NO_VALUE while not lowered */
     bool is_used;
 } ai_onnx_name;
+
+/* A graph that an If may run: unpacked, once. */
+typedef struct ai_onnx_branch {
+    struct ai_onnx_branch *next;
+    const AiOnnx__Attribute *attribute;
+    AiOnnx__Graph *graph;
+    const char **names; /* what it makes and holds, sorted */
+    size_t name_count;
+} ai_onnx_branch;
+
+/* The condition of an If, which is known by its first output and how deep it lies: a branch may end
+ * in an If that makes what the outer one does. */
+typedef struct ai_onnx_decision {
+    char *output;
+    uint32_t depth;
+    bool is_true;
+} ai_onnx_decision;
+
+typedef struct ai_onnx_tensor {
+    const char *name;
+    const AiOnnx__Tensor *tensor;
+} ai_onnx_tensor;
 
 typedef struct ai_onnx_file {
     struct ai_onnx_file *next;
@@ -117,6 +141,12 @@ struct ai_onnx {
     uint32_t *order; /* indices of nodes in an order in which they can run */
     ai_onnx_name *names;
     uint32_t name_count;
+    ai_onnx_tensor *tensors; /* initialisers of branches */
+    size_t tensor_count;
+    ai_onnx_branch *branches;
+    ai_onnx_decision *decisions;
+    uint32_t decision_count;
+    bool *is_fixed; /* graph inputs whose shape decided a branch; NULL: none */
 };
 
 /* ai_fail with control characters of names made visible, so that the message stays one line. */
@@ -131,8 +161,18 @@ ai_status ai_onnx_charge(ai_onnx *onnx, uint64_t bytes);
 ai_status ai_onnx_decode(ai_onnx *onnx, const void *data, size_t bytes);
 void ai_onnx_release(ai_onnx *onnx);
 
-/* Lists all nodes, those of functions in place of their calls (functions.c). */
+/* Lists all nodes, those of functions and of decided branches in place (functions.c). */
 ai_status ai_onnx_list_nodes(ai_onnx *onnx);
+
+bool ai_onnx_is_if(const ai_onnx_node *node);
+/* The first output that has a name; "" if none has. */
+const char *ai_onnx_first_output(const ai_onnx_node *node);
+/* The branch that an If runs; NULL: not decided yet (branch.c). */
+ai_status ai_onnx_branch_of(ai_onnx *onnx, const ai_onnx_node *node, const ai_onnx_branch **branch);
+bool ai_onnx_is_local(const ai_onnx_branch *branch, const char *name);
+void ai_onnx_free_branches(ai_onnx *onnx);
+/* Decides every If that an output needs, by folding what the conditions depend on (decide.c). */
+ai_status ai_onnx_decide(ai_onnx *onnx);
 /* Finds each node's row of lower.def; one error names all operators without (lower.c). */
 ai_status ai_onnx_find_rows(ai_onnx *onnx);
 /* Lowers every needed node in order (lower.c). */
@@ -140,6 +180,8 @@ ai_status ai_onnx_lower_nodes(ai_onnx *onnx);
 
 /* Collects and checks names, finds the needed nodes and their order (names.c). */
 ai_status ai_onnx_resolve(ai_onnx *onnx);
+/* Only these are needed now, which names hold. */
+void ai_onnx_need_only(ai_onnx *onnx, const char *const *names, uint32_t count);
 /* Fails unless the text is UTF-8, as names in a flat file are. */
 ai_status ai_onnx_check_text(ai_onnx *onnx, const char *kind, const char *text);
 ai_onnx_name *ai_onnx_find(const ai_onnx *onnx, const char *name);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The model's nodes as one flat list: a call of a function that the model brings along is replaced
- * by the function's nodes, with names of their own. */
+ * by the function's nodes, with names of their own, and so is an If by those of its branch. */
 #include "onnx.h"
 
 #include <string.h>
@@ -12,10 +12,12 @@ enum {
     MAX_FUNCTIONS = 4096
 };
 
-/* The nodes of the graph, or of a function at one of its calls. */
+/* The nodes of the graph, of a function at one of its calls, or of a branch, which lies on its
+ * surroundings in the stack of scopes. */
 typedef struct scope {
-    const AiOnnx__Function *function; /* NULL: the graph itself */
-    const ai_onnx_node *call;
+    const AiOnnx__Function *function;
+    const ai_onnx_branch *branch;
+    const ai_onnx_node *call; /* or the If; NULL: the graph itself */
     AiOnnx__Node **nodes;
     size_t node_count;
     size_t next;
@@ -55,11 +57,25 @@ static const AiOnnx__Function *find_function(const ai_onnx *onnx, const AiOnnx__
     return NULL;
 }
 
+/* The name in the whole graph of what the branch itself makes. */
+static const char *branch_name(ai_onnx *onnx, const scope *s, const char *name)
+{
+    const AiOnnx__Graph *g = s->branch->graph;
+    for (size_t i = 0; i < g->n_output; i++)
+        if (strcmp(text(g->output[i]->name), name) == 0 && *s->call->outputs[i] != '\0')
+            return s->call->outputs[i];
+    return ai_graph_format(onnx->graph, "%s/%s", ai_onnx_first_output(s->call), name);
+}
+
 /* The name in the whole graph of what a node inside the scope calls `name`. */
 static const char *outer_name(ai_onnx *onnx, const scope *s, const char *name)
 {
-    if (s->function == NULL || *name == '\0')
+    while (s->branch != NULL && !ai_onnx_is_local(s->branch, name))
+        s--;
+    if (s->call == NULL || *name == '\0')
         return name;
+    if (s->branch != NULL)
+        return branch_name(onnx, s, name);
     for (size_t i = 0; i < s->function->n_input; i++)
         if (strcmp(s->function->input[i], name) == 0)
             return i < s->call->input_count ? s->call->inputs[i] : "";
@@ -74,10 +90,13 @@ static const char *outer_name(ai_onnx *onnx, const scope *s, const char *name)
  * among the formal names counts too. */
 static ai_status charge_node(ai_onnx *onnx, const scope *s, const AiOnnx__Node *node)
 {
-    if (s->function == NULL)
+    if (s->call == NULL)
         return AI_OK;
     size_t names = node->n_input + node->n_output + 1;
-    size_t each = 16 + strlen(s->call->name) + s->function->n_input + s->function->n_output;
+    size_t formals = s->branch != NULL ? s->branch->graph->n_output
+                                       : s->function->n_input + s->function->n_output;
+    size_t prefix = strlen(s->call->name) + strlen(ai_onnx_first_output(s->call));
+    size_t each = 16 + prefix + formals;
     size_t attributes = node->n_attribute * sizeof(ai_onnx_attribute);
     return ai_onnx_charge(onnx, sizeof(ai_onnx_node) + names * each + attributes);
 }
@@ -116,6 +135,8 @@ static ai_status copy_attributes(ai_onnx *onnx, const scope *s, const AiOnnx__No
         ai_graph_alloc(onnx->graph, (node->n_attribute + 1) * sizeof *out->attributes);
     if (out->attributes == NULL)
         return ai_onnx_no_memory(onnx);
+    while (s->branch != NULL) /* which has the attributes of the function that it lies in */
+        s--;
     for (size_t i = 0; i < node->n_attribute; i++) {
         const AiOnnx__Attribute *a = node->attribute[i];
         const char *name = text(a->name);
@@ -142,7 +163,7 @@ static ai_status name_node(ai_onnx *onnx, const scope *s, const AiOnnx__Node *no
 {
     if (*text(node->name) == '\0')
         out->name = out->output_count > 0 ? out->outputs[0] : "";
-    else if (s->function == NULL)
+    else if (s->call == NULL)
         out->name = node->name;
     else
         out->name = ai_graph_format(onnx->graph, "%s/%s", s->call->name, node->name);
@@ -252,9 +273,121 @@ static ai_status enter(ai_onnx *onnx, const AiOnnx__Function *f, const ai_onnx_n
     if (call == NULL)
         return ai_onnx_no_memory(onnx);
     *call = *node;
-    stack[(*depth)++] =
-        (scope){f, call, f->node, f->n_node, 0, own_version(f->opset_import, f->n_opset_import)};
+    stack[(*depth)++] = (scope){.function = f,
+                                .call = call,
+                                .nodes = f->node,
+                                .node_count = f->n_node,
+                                .opset = own_version(f->opset_import, f->n_opset_import)};
     return AI_OK;
+}
+
+/* ---- Branches ---- */
+
+static ai_status check_branch(ai_onnx *onnx, const AiOnnx__Graph *g, const ai_onnx_node *node)
+{
+    if (g->n_input > 0)
+        return ai_onnx_fail(onnx, AI_E_FORMAT,
+                            "If '%.80s': its branch has %zu inputs, none is possible", node->name,
+                            g->n_input);
+    if (g->n_output != node->output_count)
+        return ai_onnx_fail(onnx, AI_E_FORMAT,
+                            "If '%.80s': it has %u outputs, its branch makes %zu", node->name,
+                            node->output_count, g->n_output);
+    if (g->n_sparse_initializer > 0)
+        return ai_onnx_fail(onnx, AI_E_UNSUPPORTED,
+                            "If '%.80s': its branch has sparse initializers, only dense ones are "
+                            "supported",
+                            node->name);
+    return AI_OK;
+}
+
+static ai_status add_tensors(ai_onnx *onnx, const scope *s)
+{
+    const AiOnnx__Graph *g = s->branch->graph;
+    if (g->n_initializer == 0)
+        return AI_OK;
+    size_t count = onnx->tensor_count + g->n_initializer;
+    size_t bytes = count * sizeof *onnx->tensors;
+    size_t names = g->n_initializer * (strlen(ai_onnx_first_output(s->call)) + g->n_output);
+    ai_status status = ai_onnx_charge(onnx, bytes + names);
+    if (status != AI_OK)
+        return status;
+    ai_onnx_tensor *tensors = ai_graph_alloc(onnx->graph, bytes);
+    if (tensors == NULL)
+        return ai_onnx_no_memory(onnx);
+    if (onnx->tensor_count > 0)
+        memcpy(tensors, onnx->tensors, onnx->tensor_count * sizeof *tensors);
+    for (size_t i = 0; i < g->n_initializer; i++) {
+        const char *name = outer_name(onnx, s, text(g->initializer[i]->name));
+        tensors[onnx->tensor_count + i] = (ai_onnx_tensor){name, g->initializer[i]};
+        if (name == NULL)
+            return ai_onnx_no_memory(onnx);
+    }
+    onnx->tensors = tensors;
+    onnx->tensor_count = count;
+    return AI_OK;
+}
+
+/* Whether output i of the branch is made outside it, or was handed out before: its name is then not
+ * the If's. */
+static bool is_passed_on(const scope *s, size_t i)
+{
+    const AiOnnx__Graph *g = s->branch->graph;
+    const char *name = text(g->output[i]->name);
+    if (!ai_onnx_is_local(s->branch, name))
+        return true;
+    for (size_t k = 0; k < i; k++)
+        if (*s->call->outputs[k] != '\0' && strcmp(text(g->output[k]->name), name) == 0)
+            return true;
+    return false;
+}
+
+static ai_status pass_outputs_on(ai_onnx *onnx, const scope *s)
+{
+    ai_status status = AI_OK;
+    for (uint32_t i = 0; i < s->call->output_count && status == AI_OK; i++) {
+        const char *name = text(s->branch->graph->output[i]->name);
+        if (*s->call->outputs[i] == '\0' || !is_passed_on(s, i))
+            continue;
+        const char **operands = ai_graph_alloc(onnx->graph, 2 * sizeof *operands);
+        if (operands == NULL || (operands[0] = outer_name(onnx, s, name)) == NULL)
+            return ai_onnx_no_memory(onnx);
+        operands[1] = s->call->outputs[i];
+        ai_onnx_node copy = {.name = operands[1],
+                             .op_type = "Identity",
+                             .domain = "",
+                             .opset = s->opset,
+                             .inputs = operands,
+                             .outputs = operands + 1,
+                             .input_count = 1,
+                             .output_count = 1};
+        status = append_node(onnx, &copy);
+    }
+    return status;
+}
+
+static ai_status enter_branch(ai_onnx *onnx, const ai_onnx_branch *branch, const ai_onnx_node *node,
+                              scope *stack, uint32_t *depth)
+{
+    if (*depth == MAX_DEPTH)
+        return ai_onnx_fail(onnx, AI_E_UNSUPPORTED, "If '%.80s' lies over %d branches deep",
+                            node->name, MAX_DEPTH);
+    ai_status status = check_branch(onnx, branch->graph, node);
+    ai_onnx_node *call = ai_graph_alloc(onnx->graph, sizeof *call);
+    if (status != AI_OK)
+        return status;
+    if (call == NULL)
+        return ai_onnx_no_memory(onnx);
+    *call = *node;
+    scope *s = &stack[*depth];
+    *s = (scope){.branch = branch,
+                 .call = call,
+                 .nodes = branch->graph->node,
+                 .node_count = branch->graph->n_node,
+                 .opset = node->opset};
+    (*depth)++;
+    status = add_tensors(onnx, s);
+    return status == AI_OK ? pass_outputs_on(onnx, s) : status;
 }
 
 /* At a function's end: what its call uses was made by its nodes. */
@@ -274,14 +407,37 @@ static ai_status check_made(ai_onnx *onnx, const scope *s)
     return AI_OK;
 }
 
+/* The next node of the scope: its own nodes if it is a call or an If that was decided. */
+static ai_status list_node(ai_onnx *onnx, const AiOnnx__Node *proto, scope *stack, uint32_t *depth)
+{
+    const AiOnnx__Function *f = find_function(onnx, proto);
+    const ai_onnx_branch *branch = NULL;
+    ai_onnx_node node;
+    ai_status status = copy_node(onnx, &stack[*depth - 1], proto, &node);
+    node.depth = *depth;
+    if (status == AI_OK && f != NULL)
+        return enter(onnx, f, &node, stack, depth);
+    if (status == AI_OK)
+        status = check_opset(onnx, &node);
+    if (status == AI_OK && ai_onnx_is_if(&node))
+        status = ai_onnx_branch_of(onnx, &node, &branch);
+    if (status == AI_OK && branch != NULL)
+        return enter_branch(onnx, branch, &node, stack, depth);
+    return status == AI_OK ? append_node(onnx, &node) : status;
+}
+
 ai_status ai_onnx_list_nodes(ai_onnx *onnx)
 {
     const AiOnnx__Model *m = onnx->model;
-    scope stack[MAX_DEPTH] = {{NULL, NULL, m->graph->node, m->graph->n_node, 0,
-                               own_version(m->opset_import, m->n_opset_import)}};
+    scope stack[MAX_DEPTH] = {{.nodes = m->graph->node,
+                               .node_count = m->graph->n_node,
+                               .opset = own_version(m->opset_import, m->n_opset_import)}};
     uint32_t depth = 1;
     ai_status status = AI_OK;
     onnx->graph->opset = stack[0].opset;
+    onnx->node_count = 0;
+    onnx->node_capacity = 0;
+    onnx->tensor_count = 0;
     if (m->n_functions > MAX_FUNCTIONS)
         return ai_onnx_fail(onnx, AI_E_UNSUPPORTED,
                             "the model has %zu functions, at most %d are supported", m->n_functions,
@@ -293,16 +449,7 @@ ai_status ai_onnx_list_nodes(ai_onnx *onnx)
             depth--;
             continue;
         }
-        const AiOnnx__Node *proto = s->nodes[s->next++];
-        const AiOnnx__Function *f = find_function(onnx, proto);
-        ai_onnx_node node;
-        status = copy_node(onnx, s, proto, &node);
-        if (status == AI_OK && f != NULL)
-            status = enter(onnx, f, &node, stack, &depth);
-        else if (status == AI_OK)
-            status = check_opset(onnx, &node);
-        if (status == AI_OK && f == NULL)
-            status = append_node(onnx, &node);
+        status = list_node(onnx, s->nodes[s->next++], stack, &depth);
     }
     return status;
 }

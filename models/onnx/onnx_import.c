@@ -89,9 +89,7 @@ static ai_status import_model(ai_onnx *onnx, const void *data, size_t bytes)
     if (status == AI_OK)
         status = set_producer(onnx);
     if (status == AI_OK)
-        status = ai_onnx_list_nodes(onnx);
-    if (status == AI_OK)
-        status = ai_onnx_resolve(onnx);
+        status = ai_onnx_decide(onnx);
     if (status == AI_OK)
         status = ai_onnx_find_rows(onnx);
     if (status == AI_OK)
@@ -129,6 +127,7 @@ void ai_onnx_close(ai_onnx *source)
     if (source == NULL)
         return;
     ai_onnx_unmap(source);
+    ai_onnx_free_branches(source);
     ai_onnx_release(source);
     free(source);
 }

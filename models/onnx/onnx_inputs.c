@@ -136,8 +136,9 @@ static ai_status set_asked_shape(ai_onnx *onnx, const char *name, ai_value *v)
     return AI_OK;
 }
 
-static ai_status make_input(ai_onnx *onnx, const AiOnnx__ValueInfo *info, ai_onnx_name *n)
+static ai_status make_input(ai_onnx *onnx, size_t index, ai_onnx_name *n)
 {
+    const AiOnnx__ValueInfo *info = onnx->model->graph->input[index];
     const AiOnnx__TensorType *t = tensor_type(info);
     if (t == NULL)
         return ai_onnx_fail(onnx, AI_E_UNSUPPORTED,
@@ -155,6 +156,8 @@ static ai_status make_input(ai_onnx *onnx, const AiOnnx__ValueInfo *info, ai_onn
     v->has_shape = true;
     ai_status status = t->shape != NULL ? set_shape(onnx, info->name, t->shape, v)
                                         : set_asked_shape(onnx, info->name, v);
+    if (onnx->is_fixed != NULL && onnx->is_fixed[index])
+        v->varies = 0;
     int64_t count;
     if (status == AI_OK && !ai_count(v->rank, v->dim, &count))
         status = ai_onnx_fail(onnx, AI_E_SHAPE, "input '%.100s': its shape is too big", info->name);
@@ -170,7 +173,7 @@ ai_status ai_onnx_make_inputs(ai_onnx *onnx)
     for (size_t i = 0; i < g->n_input && status == AI_OK; i++) {
         ai_onnx_name *n = ai_onnx_find(onnx, g->input[i]->name);
         if (n->input != NULL)
-            status = make_input(onnx, g->input[i], n);
+            status = make_input(onnx, i, n);
     }
     return status;
 }

@@ -57,7 +57,7 @@ ai_onnx_name *ai_onnx_find(const ai_onnx *onnx, const char *name)
 static size_t count_names(const ai_onnx *onnx)
 {
     const AiOnnx__Graph *g = onnx->model->graph;
-    size_t count = g->n_initializer + g->n_input;
+    size_t count = g->n_initializer + g->n_input + onnx->tensor_count;
     for (uint32_t i = 0; i < onnx->node_count; i++)
         count += onnx->nodes[i].output_count;
     return count;
@@ -114,7 +114,13 @@ static ai_status collect_names(ai_onnx *onnx)
     onnx->names = ai_graph_alloc(onnx->graph, (count + 1) * sizeof *onnx->names);
     if (onnx->names == NULL)
         return ai_onnx_no_memory(onnx);
+    onnx->name_count = 0;
     ai_status status = AI_OK;
+    for (size_t i = 0; i < onnx->tensor_count && status == AI_OK; i++)
+        status = add_name(onnx, "initializer",
+                          (ai_onnx_name){.name = onnx->tensors[i].name,
+                                         .tensor = onnx->tensors[i].tensor,
+                                         .node = AI_NO_NODE});
     for (size_t i = 0; i < g->n_initializer && status == AI_OK; i++)
         status = add_name(onnx, "initializer",
                           (ai_onnx_name){.name = g->initializer[i]->name,
@@ -243,6 +249,17 @@ static void need_inputs(ai_onnx *onnx)
                 onnx->nodes[input->node].is_needed = true;
         }
     }
+}
+
+void ai_onnx_need_only(ai_onnx *onnx, const char *const *names, uint32_t count)
+{
+    for (uint32_t i = 0; i < onnx->node_count; i++)
+        onnx->nodes[i].is_needed = false;
+    for (uint32_t i = 0; i < onnx->name_count; i++)
+        onnx->names[i].is_used = false;
+    for (uint32_t i = 0; i < count; i++)
+        need_output(onnx, names[i], false);
+    need_inputs(onnx);
 }
 
 ai_status ai_onnx_resolve(ai_onnx *onnx)

@@ -575,6 +575,174 @@ def test_functions_that_multiply(tmp_path):
             "AI_E_FORMAT")
 
 
+# ---- If ----
+
+NEG, RELU = helper.make_node("Neg", ["x"], ["b"]), helper.make_node("Relu", ["x"], ["b"])
+
+
+def branch(*nodes, outputs=("b",), initializers=(), inputs=()):
+    return helper.make_graph(nodes, "branch", inputs, [value(name, None) for name in outputs],
+                             list(initializers))
+
+
+def choice(condition, then, otherwise, outputs=("y",), name="if"):
+    return helper.make_node("If", [condition], outputs, name=name, then_branch=then,
+                            else_branch=otherwise)
+
+
+def boolean(name, *values):
+    return numpy_helper.from_array(np.array(values if len(values) > 1 else values[0]), name)
+
+
+@pytest.mark.parametrize("is_true", [True, False])
+def test_if_by_a_constant(is_true, tmp_path):
+    """The branch that is not taken may hold anything."""
+    bad = branch(helper.make_node("NoSuch", ["nowhere"], ["b"]))
+    good = branch(NEG)
+    node = choice("c", good, bad) if is_true else choice("c", bad, good)
+    model = make([node], initializers=[boolean("c", is_true)])
+    np.testing.assert_array_equal(run(model, tmp_path, X)["y"], -X)
+
+
+def test_if_by_rank_and_within_others(tmp_path):
+    """Conditions from a shape, from an outer branch's node, and in an If that makes what the outer
+    one does; both use names that the other has, and what lies around them."""
+    two = helper.make_node("Constant", [], ["two"], value_int=2)
+    rank = [helper.make_node("Shape", ["x"], ["s"]), helper.make_node("Size", ["s"], ["n"]), two,
+            helper.make_node("Equal", ["n", "two"], ["is_2"])]
+    deep = branch(helper.make_node("Add", ["t", "w"], ["deep"]), outputs=["deep"])
+    wrong = branch(helper.make_node("Identity", ["x"], ["wrong"]), outputs=["wrong"])
+    inner = branch(helper.make_node("Mul", ["x", "w"], ["t"]),
+                   helper.make_node("Not", ["is_2"], ["is_not"]),
+                   choice("is_not", wrong, deep, ["b"]),
+                   initializers=[numpy_helper.from_array(np.float32(3), "w")])
+    other = branch(helper.make_node("Neg", ["first"], ["t"]),
+                   helper.make_node("Relu", ["t"], ["b"]))
+    nodes = [*rank, choice("is_2", inner, wrong, ["first"]),
+             choice("is_2", other, wrong, ["y"], "second")]
+    np.testing.assert_array_equal(run(make(nodes), tmp_path, X)["y"], np.maximum(-(X * 3 + 3), 0))
+
+
+def test_if_passes_values_on(tmp_path):
+    """Outputs of a branch that no node of it makes, or that it makes once for two."""
+    weight = numpy_helper.from_array(X, "w")
+    then = branch(NEG, outputs=["b", "b", "w", "x"], initializers=[weight])
+    otherwise = branch(outputs=["x", "x", "x", "x"])
+    outputs = ["p", "q", "r", "s"]
+    model = make([choice("c", then, otherwise, outputs)], initializers=[boolean("c", True)],
+                 outputs=[value(name) for name in outputs])
+    found = run(model, tmp_path, X + 1)
+    for name, expected in zip(outputs, (-X - 1, -X - 1, X, X + 1)):
+        np.testing.assert_array_equal(found[name], expected)
+
+
+def test_if_in_a_function(tmp_path):
+    leaky = helper.make_node("LeakyRelu", ["a"], ["t"])
+    leaky.attribute.add(name="alpha", ref_attr_name="slope", type=onnx.AttributeProto.FLOAT)
+    body = function("Body", ["a", "c"], ["b"],
+                    [choice("c", branch(leaky, outputs=["t"]), branch(outputs=["a"]), ["b"])],
+                    attributes=["slope"])
+    nodes = [helper.make_node("Body", ["x", "yes"], ["t"], domain="local", name="1", slope=0.5),
+             helper.make_node("Body", ["t", "no"], ["u"], domain="local", name="2", slope=0.5),
+             helper.make_node("Body", ["u", "yes"], ["y"], domain="local", name="3", slope=0.25)]
+    model = make(nodes, functions=[body], domains=["local"],
+                 initializers=[boolean("yes", True), boolean("no", False)])
+    expected = np.where(X < 0, X * 0.125, X)
+    np.testing.assert_array_equal(run(model, tmp_path, X)["y"], expected)
+
+
+def test_if_by_a_shape_that_may_vary(tmp_path):
+    """It keeps the shape that decided it; an input on which nothing hangs stays free."""
+    nodes = [helper.make_node("Shape", ["x"], ["s"], start=0, end=1),
+             helper.make_node("Constant", [], ["two"], value_ints=[2]),
+             helper.make_node("Equal", ["s", "two"], ["c"]),
+             choice("c", branch(NEG), branch(RELU)), helper.make_node("Exp", ["z"], ["e"])]
+    model = make(nodes, inputs=[value("x", ["n", 3]), value("z", ["m"])],
+                 outputs=[value("y", None), value("e", None)])
+    convert(model, tmp_path, shapes={"x": (2, 3)})
+    z = np.zeros(5, np.float32)
+    with libai.Model(tmp_path / "m.lai") as network:
+        np.testing.assert_array_equal(network({"x": X, "z": z})["y"], -X)
+        with pytest.raises(ValueError, match=r"needed is \(2, 3\), of which vary \(\)"):
+            network({"x": X[:1], "z": z})
+    np.testing.assert_array_equal(
+        run(model, tmp_path, {"x": X[:1], "z": np.zeros(1, np.float32)})["y"], np.maximum(X[:1], 0))
+
+
+def test_if_that_is_not_constant(tmp_path):
+    model = make([choice("c", branch(NEG), branch(RELU))],
+                 inputs=[value("x"), value("c", [], TensorProto.BOOL)])
+    refused(model, tmp_path, "If 'if': its condition depends on input 'c', only constant ones are "
+            "supported: make that a constant of the model", "AI_E_UNSUPPORTED")
+
+
+def nested(depth):
+    graph = branch(NEG)
+    for _ in range(depth):
+        graph = branch(choice("c", graph, branch(RELU), ["b"]))
+    return make([choice("c", graph, branch(RELU))], initializers=[boolean("c", True)])
+
+
+def test_if_has_a_depth(tmp_path):
+    np.testing.assert_array_equal(run(nested(14), tmp_path, X)["y"], -X)
+    (tmp_path / "m.lai").unlink()
+    refused(nested(15), tmp_path, "lies over 16 branches deep", "AI_E_UNSUPPORTED")
+
+
+def chain(length):
+    """Each condition is what the If before it chose."""
+    nodes = [choice(f"c{i}", branch(helper.make_node("Not", [f"c{i}"], ["b"])),
+                    branch(helper.make_node("Not", [f"c{i}"], ["b"])), [f"c{i + 1}"], f"if{i}")
+             for i in range(length)]
+    nodes.append(choice(f"c{length}", branch(NEG), branch(RELU)))
+    return make(nodes, initializers=[boolean("c0", True)])
+
+
+def test_ifs_that_depend_on_one_another(tmp_path):
+    np.testing.assert_array_equal(run(chain(8), tmp_path, X)["y"], -X)
+    (tmp_path / "m.lai").unlink()
+    refused(chain(64), tmp_path, "conditions of If depend on one another over 64 deep",
+            "AI_E_UNSUPPORTED")
+
+
+TEXT = helper.make_node("If", ["c"], ["y"], name="if", then_branch="text", else_branch="text")
+BARE = helper.make_node("If", [], ["y"], name="if", then_branch=branch(NEG))
+ALONE = helper.make_node("If", ["c"], ["y"], name="if", else_branch=branch(NEG))
+HALF = helper.make_node("If", ["c"], ["y"], name="if", else_branch=branch(NEG))
+HALF.attribute.append(onnx.AttributeProto(name="then_branch", type=onnx.AttributeProto.GRAPH))
+
+
+@pytest.mark.parametrize("node, condition, message", [
+    (TEXT, True, "If 'if': it has no graph 'then_branch'"),
+    (ALONE, True, "If 'if': it has no graph 'then_branch'"),
+    (HALF, True, "If 'if': it has no graph 'then_branch'"),
+    (BARE, True, "If 'if': it has 0 inputs, 1 was needed"),
+    (choice("c", branch(NEG), branch(NEG)), 1.0, "its condition is f64 and takes 8 bytes, one bool"),
+    (choice("c", branch(NEG), branch(NEG)), [True, False],
+     "its condition is bool and takes 2 bytes, one bool"),
+    (choice("c", branch(NEG, inputs=[value("i")]), branch(NEG)), True,
+     "If 'if': its branch has 1 inputs, none is possible"),
+    (choice("c", branch(NEG, outputs=["b", "b"]), branch(NEG)), True,
+     "If 'if': it has 1 outputs, its branch makes 2"),
+    (choice("c", branch(NEG, outputs=["nowhere"]), branch(NEG)), True,
+     "Identity 'y': input 'nowhere' is made by no node of the graph"),
+    (choice("c", branch(helper.make_node("Neg", ["y"], ["b"])), branch(NEG)), True,
+     "Neg 'y': its input depends on its own output"),
+    (choice("c", branch(NEG, NEG), branch(NEG)), True,
+     "the name 'y' is given twice, to a node's output and to a node's output"),
+])
+def test_refused_ifs(node, condition, message, tmp_path):
+    c = numpy_helper.from_array(np.array(condition), "c")
+    refused(make([node], initializers=[c]), tmp_path, message, "AI_E_FORMAT")
+
+
+def test_branch_that_is_corrupt(tmp_path):
+    node = choice("c", branch(NEG), branch(NEG))
+    data = make([node], initializers=[boolean("c", True)]).SerializeToString()
+    at = data.index(b"\x0a", data.index(b"then_branch"))
+    refused(data[:at] + b"\xff" + data[at + 1:], tmp_path, "", "AI_E_FORMAT")
+
+
 # ---- Old opsets, against ONNX Runtime ----
 
 ONES = [numpy_helper.from_array(np.linspace(0.5, 1.5, 4, dtype=np.float32), n) for n in "sbmv"]

@@ -20,10 +20,41 @@ def node_tests() -> list[Path]:
     return [path for path in sorted(folder.glob("*/model.onnx")) if path.stat().st_size < 1024]
 
 
+def conditions() -> dict[str, bytes]:
+    """Ifs that are taken, in one another too, by a constant and by a shape."""
+    try:
+        from onnx import TensorProto, helper
+    except ImportError:
+        return {}
+
+    def branch(name: str, *nodes):
+        output = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+        return helper.make_graph([*nodes, helper.make_node("Neg", ["x"], [name])], "b", [], [output])
+
+    def choice(output: str, name: str, *nodes):
+        return helper.make_node("If", ["c"], [output], then_branch=branch(name, *nodes),
+                                else_branch=branch(name))
+
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    found = {}
+    for name, first in (("constant", helper.make_node("Constant", [], ["s"], value_int=1)),
+                        ("shape", helper.make_node("Size", ["x"], ["s"]))):
+        nodes = [first, helper.make_node("Constant", [], ["two"], value_int=2),
+                 helper.make_node("Equal", ["s", "two"], ["e"]),
+                 helper.make_node("Not", ["e"], ["c"]), choice("y", "a", choice("u", "b"))]
+        model = helper.make_model(helper.make_graph(nodes, "g", [x], [y]), ir_version=10,
+                                  opset_imports=[helper.make_opsetid("", 21)])
+        found[f"if_{name}"] = model.SerializeToString()
+    return found
+
+
 def main() -> None:
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
     (target / "relu").write_bytes(RELU)
+    for name, data in conditions().items():
+        (target / name).write_bytes(data)
     for path in node_tests():
         (target / path.parent.name).write_bytes(path.read_bytes())
     Path(sys.argv[2]).touch()
