@@ -149,6 +149,7 @@ ai_status ai_need_type(const ai_step *s, uint32_t i, ai_type type, ai_error *err
 ai_status ai_need_rank(const ai_step *s, uint32_t i, uint32_t rank, ai_error *err);
 /* Fails unless every input and output is PLAIN. */
 ai_status ai_need_plain(const ai_step *s, ai_error *err);
+ai_status ai_need_plain_from(const ai_step *s, uint32_t first, ai_error *err); /* input */
 /* An axis in [-rank, rank) as one in [0, rank). */
 ai_status ai_need_axis(const ai_step *s, int64_t axis, uint32_t rank, uint32_t *out, ai_error *err);
 /* Reads up to `max` known integers (S32 or S64) of input i. */

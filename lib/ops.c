@@ -103,7 +103,12 @@ ai_status ai_need_rank(const ai_step *s, uint32_t i, uint32_t rank, ai_error *er
 
 ai_status ai_need_plain(const ai_step *s, ai_error *err)
 {
-    for (uint32_t i = 0; i < s->in_count; i++) {
+    return ai_need_plain_from(s, 0, err);
+}
+
+ai_status ai_need_plain_from(const ai_step *s, uint32_t first, ai_error *err)
+{
+    for (uint32_t i = first; i < s->in_count; i++) {
         if (s->in[i] != NULL && s->in[i]->layout != AI_LAYOUT_PLAIN)
             return ai_fail_step(err, AI_E_FORMAT, s, "input %u has layout %u, needs a plain tensor",
                                 i, s->in[i]->layout);

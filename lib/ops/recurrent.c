@@ -68,12 +68,14 @@ static ai_status need_shape(const ai_step *s, uint32_t i, uint32_t rank, const i
     char needed[AI_SHAPE_TEXT];
     if (!t && i > R)
         return AI_OK;
-    bool is_rounded = (i == W || i == R) && t && ai_is_rounded(t);
-    ai_type type = i == LENGTHS ? AI_S32 : is_rounded ? AI_S8 : AI_F32;
+    bool is_weight = i == W || i == R;
+    bool is_rounded = is_weight && t && ai_is_rounded(t);
+    bool is_packed = is_rounded || (is_weight && t && t->layout == AI_LAYOUT_PANEL16);
+    bool is_narrow = is_packed && t->type == AI_F16;
+    ai_type type = i == LENGTHS ? AI_S32 : is_rounded ? AI_S8 : is_narrow ? AI_F16 : AI_F32;
     ai_status status = ai_need_type(s, i, type, err);
     if (status)
         return status;
-    bool is_packed = is_rounded || ((i == W || i == R) && t->layout == AI_LAYOUT_PANEL16);
     if (t->layout != AI_LAYOUT_PLAIN && !(is_packed && t->kind == AI_TENSOR_CONSTANT))
         return ai_fail_step(err, AI_E_FORMAT, s, "input %u has layout %u, needs a plain tensor", i,
                             t->layout);
@@ -218,9 +220,10 @@ static ai_status check(ai_step *s, ai_error *err)
 
 /* ---- Kernels ---- */
 
-static ai_status choose(ai_step *s, uint32_t slot, uint32_t op, uint32_t layout, ai_error *err)
+static ai_status choose(ai_step *s, uint32_t slot, uint32_t op, ai_type weights, uint32_t layout,
+                        ai_error *err)
 {
-    ai_status status = ai_choose(s, 0, op, AI_F32, AI_F32, layout, err);
+    ai_status status = ai_choose(s, 0, op, AI_F32, weights, layout, err);
     if (!status)
         s->local[slot] = s->kernel[0] - ai_kernels;
     return status;
@@ -244,12 +247,15 @@ static ai_status prepare(ai_step *s, ai_error *err)
     const ai_recurrent_params *p = s->params;
     ai_status status = AI_OK;
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]) && !status; i++)
-        status = choose(s, fixed[i].slot, fixed[i].op, AI_LAYOUT_PLAIN, err);
+        status = choose(s, fixed[i].slot, fixed[i].op, AI_F32, AI_LAYOUT_PLAIN, err);
     for (uint32_t i = 0; i < 6 && !status; i++)
-        status = choose(s, AI_RECURRENT_FUNCTION + i,
-                        AI_K_UNARY + functions[p->activation[i].function], AI_LAYOUT_PLAIN, err);
+        status =
+            choose(s, AI_RECURRENT_FUNCTION + i, AI_K_UNARY + functions[p->activation[i].function],
+                   AI_F32, AI_LAYOUT_PLAIN, err);
     if (!status)
-        status = choose(s, AI_RECURRENT_GEMM, AI_K_GEMM, AI_LAYOUT_PANEL16, err);
+        status = choose(s, AI_RECURRENT_GEMM, AI_K_GEMM, AI_F32, AI_LAYOUT_PANEL16, err);
+    if (!status)
+        status = choose(s, AI_RECURRENT_GEMM_F16, AI_K_GEMM, AI_F16, AI_LAYOUT_PANEL16, err);
     return status || !has_rounded(s) ? status : ai_rounded_prepare(s, AI_RECURRENT_ROUNDED, err);
 }
 
@@ -284,11 +290,12 @@ static const void *weights_of(const job *j, uint32_t i, int64_t k, char **scratc
     if (ai_is_rounded(t))
         return (const char *)t->data + j->q.direction * ai_rounded_bytes(k, j->q.width);
     int64_t columns = is_plain(t) ? j->q.width : ai_blocks(j->q.width) * 16;
-    const float *from = (const float *)t->data + j->q.direction * k * columns;
+    const char *from =
+        (const char *)t->data + j->q.direction * k * columns * (int64_t)ai_type_bytes(t->type);
     if (!is_plain(t))
         return from;
     float *to = ai_scratch_take(scratch, k * ai_blocks(j->q.width) * 16, sizeof(float));
-    pack(from, k, j->q.width, to);
+    pack((const float *)(const void *)from, k, j->q.width, to);
     return to;
 }
 
@@ -370,13 +377,16 @@ static void store_outputs(const job *j, int64_t step)
     }
 }
 
-/* With the panels of W or R. Of s8: by the rows that were rounded last. */
+/* With the panels of W or R. Of s8: by the rows that were rounded last. Of f16: each row widens
+ * them anew, which is the faster way up to a few rows, and seldom are they more. */
 static void multiply(const ai_recurrent *q, uint32_t input, const ai_gemm_args *args)
 {
-    if (ai_is_rounded(q->step->in[input]))
+    const ai_tensor *t = q->step->in[input];
+    if (ai_is_rounded(t))
         ai_rounded_multiply(&q->rounded, args);
     else
-        ai_kernels[q->step->local[AI_RECURRENT_GEMM]].fn(args);
+        ai_kernels[q->step->local[t->type == AI_F16 ? AI_RECURRENT_GEMM_F16 : AI_RECURRENT_GEMM]]
+            .fn(args);
 }
 
 /* The inputs of `count` steps from `step` on, one row for each sequence, times W. */

@@ -8,6 +8,7 @@
 /* Where step->local keeps what prepare() chose: indices in ai_kernels. */
 enum {
     AI_RECURRENT_GEMM,
+    AI_RECURRENT_GEMM_F16,
     AI_RECURRENT_ROUNDED, /* two, where W or R is of s8 */
     AI_RECURRENT_ADD = AI_RECURRENT_ROUNDED + 2,
     AI_RECURRENT_SUB,

@@ -348,6 +348,28 @@ static void test_pools(void)
         AI_E_FORMAT, "output 0 has layout 2, which is for weights");
 }
 
+static void gather(step *s)
+{
+    step_init(s, AI_OP_GATHER, 2, 1);
+    shape(s, 0, AI_LAYOUT_PANEL16, 2, 3, 5, 0, 0);
+    step_shape(s, 1, AI_S64, AI_LAYOUT_PLAIN, 1, (int64_t[]){2});
+    s->in[0].kind = AI_TENSOR_CONSTANT;
+}
+
+static void test_tables(void)
+{
+    BAD(gather, t.in[0].type = AI_S64, AI_E_FORMAT,
+        "data is s64 in layout 5, needs a plain tensor");
+    BAD(gather, t.in[0].layout = AI_LAYOUT_CONV16, AI_E_FORMAT,
+        "data is f32 in layout 2, needs a plain tensor");
+    BAD(gather, t.params.axis.axis = 1, AI_E_FORMAT,
+        "data in panels is not a constant matrix, or axis 1 is not 0");
+    BAD(gather, t.in[0].kind = AI_TENSOR_INPUT, AI_E_FORMAT,
+        "data in panels is not a constant matrix, or axis 0 is not 0");
+    BAD(gather, t.in[1].layout = AI_LAYOUT_PANEL16, AI_E_FORMAT,
+        "input 1 has layout 5, needs a plain tensor");
+}
+
 static void test_products(void)
 {
     BAD(gemm, t.out_list[0] = NULL, AI_E_FORMAT, "output 0 is missing");
@@ -398,6 +420,7 @@ int main(void)
     test_conv_transpose();
     test_pools();
     test_products();
+    test_tables();
     test_reorder();
     return failures > 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Gemm, MatMul and recurrent layers with weights of s8, at every CPU level and for any split of the
- * work the same bits. Products of integers with one of 8191 in each row are exact: they are those
- * of the same numbers as f32. Recurrent layers are near theirs. Usage: rounded [SEED [COUNT]]. */
+ * Gemm, MatMul, recurrent layers and Gather with weights of s8, at every CPU level and for any
+ * split of the work the same bits; Gather has its numbers as they are. Products of integers with
+ * one of 8191 in each row are exact: they are those of the same numbers as f32. Recurrent layers
+ * are near theirs. Usage: rounded [SEED [COUNT]]. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -33,7 +34,13 @@ static void stop(const pair *p, const char *what, const char *message)
 
 static bool is_recurrent(const pair *p)
 {
-    return p->f32.file.op != AI_OP_GEMM && p->f32.file.op != AI_OP_MATMUL;
+    const uint16_t op = p->f32.file.op;
+    return op == AI_OP_RNN || op == AI_OP_GRU || op == AI_OP_LSTM;
+}
+
+static bool is_table(const pair *p)
+{
+    return p->f32.file.op == AI_OP_GATHER;
 }
 
 static void begin(pair *p, uint32_t op, uint32_t in_count)
@@ -62,7 +69,8 @@ static void weights(pair *p, uint32_t i, uint32_t rank, const int64_t *dim)
     int64_t rows = dim[rank - 2];
     int64_t columns = dim[rank - 1];
     int64_t panel = 64 * ((rows + 3) / 4 + 1);
-    step_shape(&p->f32, i, AI_F32, AI_LAYOUT_PLAIN, rank, dim);
+    step_shape(&p->f32, i, AI_F32, AI_LAYOUT_PLAIN, rank,
+               is_table(p) ? (int64_t[]){columns, rows} : dim);
     step_shape(&p->s8, i, AI_S8, AI_LAYOUT_QPANEL16, rank, dim);
     p->s8.in[i].kind = AI_TENSOR_CONSTANT;
     step_alloc(&p->f32, &p->f32.in[i], i);
@@ -77,7 +85,7 @@ static void weights(pair *p, uint32_t i, uint32_t rank, const int64_t *dim)
         int8_t q = (int8_t)from(p, -127, 127);
         memcpy(to + column % 16 * 4, &scale, sizeof scale);
         memcpy(to + 64 + row / 4 * 64 + column % 16 * 4 + row % 4, &q, 1);
-        *step_f32(&p->f32.in[i], k) = (float)q * scale;
+        *step_f32(&p->f32.in[i], is_table(p) ? column * rows + row : k) = (float)q * scale;
     }
 }
 
@@ -98,6 +106,22 @@ static void make_product(pair *p)
     values(p, 2, 1, &n);
     if (from(p, 0, 3) == 0)
         p->f32.in_list[2] = p->s8.in_list[2] = NULL;
+}
+
+/* A row of the table is a column of the panels. */
+static void make_table(pair *p)
+{
+    int64_t n = from(p, 1, 50);
+    begin(p, AI_OP_GATHER, 2);
+    weights(p, 0, 2, (int64_t[]){from(p, 1, 50), n});
+    step *both[2] = {&p->f32, &p->s8};
+    for (int k = 0; k < 2; k++) {
+        step_shape(both[k], 1, AI_S32, AI_LAYOUT_PLAIN, 1, (int64_t[]){7});
+        step_alloc(both[k], &both[k]->in[1], 1);
+    }
+    for (int i = 0; i < 7; i++)
+        ((int32_t *)p->f32.in[1].data)[i] = ((int32_t *)p->s8.in[1].data)[i] =
+            (int32_t)from(p, -n, n - 1);
 }
 
 static void make_recurrent(pair *p)
@@ -153,7 +177,9 @@ static void try_one(pair *p)
 {
     float *first = NULL;
     p->state = p->seed;
-    if (p->seed % 2 > 0)
+    if (p->seed % 8 == 0)
+        make_table(p);
+    else if (p->seed % 2 > 0)
         make_recurrent(p);
     else
         make_product(p);

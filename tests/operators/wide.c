@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Conv, Gemm and MatMul with weights of f16 against the same numbers as f32: the same bits, at
- * every CPU level, for any split of the work. Usage: wide [SEED [COUNT]]. */
+ * Conv, Gemm, MatMul, recurrent layers and Gather with weights of f16 against the same numbers as
+ * f32: the same bits, at every CPU level, for any split of the work. Usage: wide [SEED [COUNT]]. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +25,7 @@ static int64_t from(pair *p, int64_t first, int64_t last)
 static void stop(const pair *p, const char *what, const char *message)
 {
     fprintf(stderr, "wide: seed %" PRIu64 ": %s with weights of layout %u: %s %s\n", p->seed,
-            ai_op_find(p->f32.file.op)->name, p->f32.in[1].layout, what, message);
+            ai_op_find(p->f32.file.op)->name, p->f16.in[1].layout, what, message);
     exit(1);
 }
 
@@ -51,16 +52,16 @@ static void values(pair *p, uint32_t i, uint8_t layout, uint32_t rank, const int
 }
 
 /* Any halves but infinities and NaN, denormal ones too. */
-static void weights(pair *p, uint8_t layout, uint32_t rank, const int64_t *dim)
+static void weights(pair *p, uint32_t i, uint8_t layout, uint32_t rank, const int64_t *dim)
 {
-    step_shape(&p->f32, 1, AI_F32, layout, rank, dim);
-    step_shape(&p->f16, 1, AI_F16, layout, rank, dim);
-    p->f32.in[1].kind = p->f16.in[1].kind = AI_TENSOR_CONSTANT;
-    step_alloc(&p->f32, &p->f32.in[1], 1);
-    step_alloc(&p->f16, &p->f16.in[1], 1);
-    float *wide = p->f32.in[1].data;
-    uint16_t *halves = p->f16.in[1].data;
-    for (int64_t k = 0; k < p->f16.in[1].bytes / 2; k++) {
+    step_shape(&p->f32, i, AI_F32, layout, rank, dim);
+    step_shape(&p->f16, i, AI_F16, layout, rank, dim);
+    p->f32.in[i].kind = p->f16.in[i].kind = AI_TENSOR_CONSTANT;
+    step_alloc(&p->f32, &p->f32.in[i], i);
+    step_alloc(&p->f16, &p->f16.in[i], i);
+    float *wide = p->f32.in[i].data;
+    uint16_t *halves = p->f16.in[i].data;
+    for (int64_t k = 0; k < p->f16.in[i].bytes / 2; k++) {
         halves[k] = (uint16_t)(draw_random(&p->state) & 0xbfff);
         if (from(p, 0, 7) == 0)
             halves[k] &= 0x83ff;
@@ -106,7 +107,7 @@ static void make_conv(pair *p)
     p->f16.params = p->f32.params;
     values(p, 0, layout == AI_LAYOUT_STEM16 ? AI_LAYOUT_PLAIN : AI_LAYOUT_NCHW16C, 4,
            (int64_t[]){from(p, 1, 2), ic, side, side + from(p, 0, 3)});
-    weights(p, layout, 4, (int64_t[]){oc, is_depthwise ? 1 : ic, kernel, kernel});
+    weights(p, 1, layout, 4, (int64_t[]){oc, is_depthwise ? 1 : ic, kernel, kernel});
     values(p, 2, AI_LAYOUT_PLAIN, 1, &oc);
 }
 
@@ -124,8 +125,53 @@ static void make_product(pair *p)
     p->f16.params = p->f32.params;
     bool is_turned = p->f32.params.gemm.trans_a != 0;
     values(p, 0, AI_LAYOUT_PLAIN, 2, (int64_t[]){is_turned ? k : m, is_turned ? m : k});
-    weights(p, AI_LAYOUT_PANEL16, 2, (int64_t[]){k, n});
+    weights(p, 1, AI_LAYOUT_PANEL16, 2, (int64_t[]){k, n});
     values(p, 2, AI_LAYOUT_PLAIN, 1, &n);
+}
+
+static void make_recurrent(pair *p)
+{
+    static const uint32_t ops[] = {AI_OP_RNN, AI_OP_GRU, AI_OP_LSTM};
+    int64_t which = from(p, 0, 2);
+    int64_t gates = which == 2 ? 4 : which == 1 ? 3 : 1;
+    int64_t size = from(p, 1, 40);
+    int64_t inputs = from(p, 1, 40);
+    uint32_t direction = (uint32_t)from(p, 0, 2);
+    int64_t count = direction == AI_BIDIRECTIONAL ? 2 : 1;
+    begin(p, ops[which], 3, AI_LAYOUT_PLAIN);
+    ai_recurrent_params *r = &p->f32.params.recurrent;
+    *r = (ai_recurrent_params){.direction = direction, .hidden_size = (uint32_t)size};
+    r->clip = INFINITY;
+    r->flags = which == 1 ? (uint32_t)from(p, 0, 1) : 0;
+    for (int i = 0; i < 6; i++)
+        r->activation[i].function =
+            i % 3 == 0 && which > 0 ? AI_FUNCTION_SIGMOID : AI_FUNCTION_TANH;
+    p->f16.params = p->f32.params;
+    values(p, 0, AI_LAYOUT_PLAIN, 3, (int64_t[]){from(p, 1, 9), from(p, 1, 6), inputs});
+    weights(p, 1, AI_LAYOUT_PANEL16, 3, (int64_t[]){count, inputs, gates * size});
+    weights(p, 2, AI_LAYOUT_PANEL16, 3, (int64_t[]){count, size, gates * size});
+}
+
+/* Rows of a plain table, and columns of the same numbers in panels. */
+static void make_table(pair *p)
+{
+    int64_t n = from(p, 1, 50);
+    int64_t k = from(p, 1, 50);
+    begin(p, AI_OP_GATHER, 2, AI_LAYOUT_PLAIN);
+    weights(p, 0, AI_LAYOUT_PANEL16, 2, (int64_t[]){k, n});
+    step_shape(&p->f32, 0, AI_F32, AI_LAYOUT_PLAIN, 2, (int64_t[]){n, k});
+    const uint16_t *halves = p->f16.in[0].data;
+    step_alloc(&p->f32, &p->f32.in[0], 0);
+    for (int64_t i = 0; i < n * k; i++)
+        *step_f32(&p->f32.in[0], i) =
+            ai_f16_to_f32(halves[(i / k / 16 * k + i % k) * 16 + i / k % 16]);
+    step *both[2] = {&p->f32, &p->f16};
+    for (int j = 0; j < 2; j++) {
+        step_shape(both[j], 1, AI_S64, AI_LAYOUT_PLAIN, 2, (int64_t[]){3, 5});
+        step_alloc(both[j], &both[j]->in[1], 1);
+    }
+    for (int i = 0; i < 15; i++)
+        ((int64_t *)p->f32.in[1].data)[i] = ((int64_t *)p->f16.in[1].data)[i] = from(p, -n, n - 1);
 }
 
 /* ---- Comparing ---- */
@@ -145,10 +191,19 @@ static void run(const pair *p, step *s, uint32_t cpu, int64_t parts)
 static void try_one(pair *p)
 {
     p->state = p->seed;
-    if (p->seed % 3 > 0)
-        make_conv(p);
-    else
+    switch (p->seed % 6) {
+    case 0:
         make_product(p);
+        break;
+    case 1:
+        make_recurrent(p);
+        break;
+    case 2:
+        make_table(p);
+        break;
+    default:
+        make_conv(p);
+    }
     run(p, &p->f32, AI_CPU_REF, 1);
     for (uint32_t cpu = AI_CPU_REF; cpu <= step_levels(); cpu <<= 1) {
         if ((step_levels() & cpu) == 0)
@@ -167,7 +222,7 @@ int main(int argc, char **argv)
 {
     static pair p;
     uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
-    uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 0) : argc > 1 ? 1 : 300;
+    uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 0) : argc > 1 ? 1 : 400;
     for (p.seed = seed; p.seed < seed + count; p.seed++)
         try_one(&p);
     return 0;
