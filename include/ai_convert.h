@@ -35,12 +35,14 @@ typedef struct ai_named_data {         /* fixed for ever: becomes a resource of 
 /* Flags of ai_convert_options. */
 enum {
     AI_CONVERT_NO_WINOGRAD = 1, /* every Conv runs directly: a smaller file, up to a quarter slower */
-    AI_CONVERT_F16_WEIGHTS = 2, /* Conv, Gemm and MatMul weights are rounded to f16: half the file.
-                                 * AI_E_VALUE: one is too large for it. "metadata" has the error */
+    AI_CONVERT_F16_WEIGHTS = 2, /* Conv, Gemm, MatMul and recurrent weights and Gather's tables are
+                                 * rounded to f16: half the file. AI_E_VALUE: one is too large for
+                                 * it. "metadata" has the error */
     AI_CONVERT_NO_STRIPS   = 4, /* every Conv and pool is a step: the same bits, for comparisons */
-    AI_CONVERT_S8_WEIGHTS  = 8  /* Gemm, MatMul and recurrent weights are rounded to s8, with a scale for
-                                 * each output, and what they multiply to 14 bits: a quarter of the
-                                 * file. AI_E_VALUE: one is not finite. Not with F16_WEIGHTS */
+    AI_CONVERT_S8_WEIGHTS  = 8  /* Gemm, MatMul and recurrent weights and Gather's tables are rounded to
+                                 * s8, with a scale for each output or row, and what they multiply to
+                                 * 14 bits: a quarter of the file. AI_E_VALUE: one is not finite. Not
+                                 * with F16_WEIGHTS */
 };
 
 typedef struct ai_convert_options {

@@ -21,10 +21,11 @@ static bool is_product(uint16_t op)
     return op == AI_OP_GEMM || op == AI_OP_MATMUL;
 }
 
-/* The operators that read f16: lib/ops/wide.h. */
+/* The operators that read f16. */
 static bool takes_f16(const ai_graph_node *node)
 {
-    return node->op == AI_OP_CONV || is_product(node->op);
+    return node->op == AI_OP_CONV || node->op == AI_OP_GATHER || is_product(node->op) ||
+           is_recurrent(node->op);
 }
 
 /* Those that read s8, in the form that lib/ops/matmul.c has for it. */
@@ -34,7 +35,7 @@ static bool takes_s8(const ai_graph *graph, const ai_graph_node *node, const ai_
     const ai_value *c = ai_pass_input(graph, node, 2);
     if (w->layout != AI_LAYOUT_PANEL16)
         return false;
-    if (is_recurrent(node->op))
+    if (is_recurrent(node->op) || node->op == AI_OP_GATHER)
         return true;
     if (!is_product(node->op) || p->trans_a || p->alpha != 1 || (c != NULL && p->beta != 1))
         return false;
@@ -185,8 +186,9 @@ ai_status ai_pass_narrow(ai_graph *graph, ai_error *err)
     memset(done, 0xff, (known + (size_t)1) * sizeof *done);
     for (uint32_t i = 0; i < graph->node_count && status == AI_OK; i++) {
         ai_graph_node *node = &graph->nodes[i];
-        uint32_t weights = is_recurrent(node->op) ? 2 : 1;
-        for (uint32_t k = 1; k <= weights && !node->is_dead && status == AI_OK; k++)
+        uint32_t first = node->op == AI_OP_GATHER ? 0 : 1;
+        uint32_t last = is_recurrent(node->op) ? 2 : first;
+        for (uint32_t k = first; k <= last && !node->is_dead && status == AI_OK; k++)
             status = narrow_input(graph, node, k, done, err);
     }
     return status;

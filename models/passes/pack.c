@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Puts the constant weights of Conv, ConvTranspose, Gemm and MatMul into the layout that the
- * Puts the constant weights of Conv, Gemm, MatMul and recurrent layers into the layout that the
- * kernels read (format.h draws them). Nothing is computed: only the order changes. */
+ * Puts the constant weights of Conv, ConvTranspose, Gemm, MatMul and recurrent layers into the
+ * layout that the kernels read (format.h draws them). Nothing is computed: only the order changes.
+ */
 #include "pass.h"
 
 #include <stdlib.h>

@@ -55,6 +55,7 @@ Suite *fuse_suite(void);
 Suite *layout_suite(void);
 Suite *winograd_suite(void);
 Suite *narrow_suite(void);
+Suite *tables_suite(void);
 Suite *strips_suite(void);
 Suite *convert_suite(void);
 Suite *exhaustion_suite(void);

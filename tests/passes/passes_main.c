@@ -11,6 +11,7 @@ int main(void)
     srunner_add_suite(runner, layout_suite());
     srunner_add_suite(runner, winograd_suite());
     srunner_add_suite(runner, narrow_suite());
+    srunner_add_suite(runner, tables_suite());
     srunner_add_suite(runner, strips_suite());
     srunner_add_suite(runner, convert_suite());
     srunner_add_suite(runner, exhaustion_suite());
