@@ -89,6 +89,124 @@ AI_API ai_status ai_writer_begin(ai_writer *writer, const ai_text_options *optio
 AI_API ai_status ai_writer_next(ai_writer *writer, const char **text, const ai_call *call,
                                 ai_error *err);
 
+/* ---- Handlers: a request in, an answer out, whatever platform brought it ----
+ *
+ * One open model and a session. The same call serves a function runtime that hands over events
+ * (Lambda, OpenWhisk, Function Compute), an HTTP server, and a program of one's own. */
+
+typedef struct ai_handler ai_handler;
+
+/* Opens what the model is made for: a classifier if it has an image recipe, a writer if it has a
+ * text recipe, else a session for tensors. `model` must outlive it. options: as of ai_session_open,
+ * without shapes. One caller at a time. */
+AI_API ai_status ai_handler_open(ai_handler **handler, const ai_model *model,
+                                 const ai_options *options, ai_error *err);
+AI_API void ai_handler_close(ai_handler *handler);
+
+/* The session for raw tensors with these input shapes, as of ai_options; none: the defaults. It is
+ * the handler's, valid until the next call, and its state is reset. */
+AI_API ai_status ai_handler_session(ai_handler *handler, const ai_shape *shapes, size_t shape_count,
+                                    ai_session **session, ai_error *err);
+
+typedef struct ai_pair {               /* fixed for ever */
+    const char *name;
+    const char *value;
+} ai_pair;
+
+/* Where an object lies: a URL (https://, s3://BUCKET/KEY, oss://BUCKET/KEY), or bucket and key. */
+typedef struct ai_object {
+    uint32_t    size;
+    uint32_t    reserved;
+    const char *url;
+    const char *store;                 /* "s3" or "oss"; NULL: not said */
+    const char *bucket;
+    const char *key;                   /* as the event had it, see raw_key */
+    const char *raw_key;               /* what to try if `key`, decoded, is not there; or NULL */
+    const char *region;
+    const char *version;
+    const char *etag;
+} ai_object;
+#define AI_OBJECT_INIT \
+    { (uint32_t)sizeof(ai_object), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+
+/* Fetches an object of at most `most` bytes within timeout_ns (0: none). *data comes from malloc
+ * and is freed by the handler. AI_E_IO: it cannot be had; the message says why, without secrets. */
+typedef ai_status (*ai_fetch_fn)(void *user, const ai_object *object, size_t most,
+                                 uint64_t timeout_ns, void **data, size_t *bytes, ai_error *err);
+
+struct ai_answer;
+
+/* Takes a piece of a streamed answer as soon as it stands; *answer has status, type and flags from
+ * the first piece on. Anything but 0 ends the text: nobody listens any more. */
+typedef int32_t (*ai_write_fn)(void *user, const struct ai_answer *answer, const void *data,
+                               size_t bytes);
+
+typedef struct ai_request {
+    uint32_t       size;
+    uint32_t       flags;
+    const char    *id;                 /* in logs only; NULL: none */
+    const char    *method;             /* NULL: an event, not HTTP: the body may hold an HTTP request */
+    const char    *type;               /* content type of the body; NULL: told by the bytes */
+    const char    *accept;             /* text/event-stream: the text as events, if `write` is set */
+    const ai_pair *query;              /* decoded */
+    size_t         query_count;
+    const ai_pair *headers;            /* names in any case */
+    size_t         header_count;
+    const void    *body;
+    size_t         bytes;
+    size_t         most_bytes;         /* of what is decoded or fetched; 0: 32 MiB */
+    uint64_t       timeout_ns;         /* 0: none */
+    ai_fetch_fn    fetch;              /* NULL: objects are refused */
+    void          *fetch_user;
+    ai_write_fn    write;              /* NULL: no streaming */
+    void          *write_user;
+} ai_request;
+#define AI_REQUEST_INIT { (uint32_t)sizeof(ai_request), 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, \
+                          NULL, 0, 0, 0, NULL, NULL, NULL, NULL }
+
+enum {
+    AI_ANSWER_HTTP   = 1 << 0,         /* the event was an HTTP request */
+    AI_ANSWER_STREAM = 1 << 1          /* pieces went to `write`; the body is empty */
+};
+
+typedef struct ai_answer {
+    uint32_t    size;
+    uint32_t    flags;
+    uint32_t    status;                /* HTTP's: 200, 400, ...; also where the caller has no HTTP */
+    uint32_t    reserved;
+    const char *type;                  /* content type; static */
+    char       *body;                  /* ends with a 0 after `bytes`; free with ai_answer_clear */
+    size_t      bytes;
+    const char *fault;                 /* NULL: none; else "Function.BadInput" and the like; static */
+    ai_error    error;                 /* if there is a fault */
+    uint64_t    ns;                    /* how long it took */
+    uint64_t    cpu_ns;                /* of all threads of the session */
+    uint64_t    peak_bytes;            /* most memory that the process ever had */
+} ai_answer;
+
+/* Frees the body and empties the answer; *answer may also be all zero. */
+AI_API void ai_answer_clear(ai_answer *answer);
+
+/* Answers one request; never fails: what goes wrong is an answer with a status, a fault and a body
+ * {"statusCode":400,"body":{"error":"...","type":"Function.BadInput"}}. A classifier answers an
+ * image (as the body; as JSON {"image": base64 or URL}; {"url"}; {"bucket","key"}) as
+ * ai_classes_json does, a writer a wish ({"start","acrostic","theme","seed","temperature","top_p",
+ * "stream"}) with {"statusCode":200,"body":{"seed":7,"text":"..."}}. "top", in JSON or the query,
+ * is the number of classes, else 3. What platforms send is told by its form: docs/platforms.md. */
+AI_API void ai_handle(ai_handler *handler, const ai_request *request, ai_answer *answer);
+
+/* Turns *answer into one that says what went wrong. fault: NULL: what fits err->code. */
+AI_API void ai_answer_fail(ai_answer *answer, uint32_t status, const char *fault,
+                           const ai_error *err);
+
+/* Most memory that the process ever had. */
+AI_API uint64_t ai_task_peak_bytes(void);
+
+/* Bytes of base64 text (standard or URL alphabet, padded or not, line ends skipped); *data ends
+ * with a 0 and is the caller's: ai_task_free. */
+AI_API ai_status ai_base64_decode(const char *text, size_t length, void **data, size_t *bytes,
+                                  ai_error *err);
+
 /* ---- The parts, one by one ---- */
 
 typedef struct ai_image {              /* 8 bits a channel, interleaved, rows without gaps */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "task.h"
+#include "handle.h"
 
 struct ai_classifier {
     ai_session *session;
@@ -144,6 +144,11 @@ void ai_classifier_close(ai_classifier *c)
     free(c->scores);
     free(c->ranking);
     free(c);
+}
+
+ai_session *ai_classifier_session(const ai_classifier *c)
+{
+    return c->session;
 }
 
 /* real = scale * (q - zero point) */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "handle.h"
 #include "text.h"
 
 struct ai_writer {
@@ -176,6 +177,11 @@ void ai_writer_close(ai_writer *w)
     free(w->weights);
     free(w->forced);
     free(w);
+}
+
+ai_session *ai_writer_session(const ai_writer *w)
+{
+    return w->session;
 }
 
 /* ---- Beginning a text ---- */
