@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One JSON line a request, and the counters in Prometheus' format. */
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "faas.h"
+
+/* Upper ends in seconds; the last has none. */
+static const double bucket_end[AI_BUCKETS - 1] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                                  0.1,   0.25,   0.5,   1,    2.5};
+
+uint64_t ai_now(void)
+{
+    struct timespec now = {0, 0};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* ---- Lines ---- */
+
+static void put_time(json_t *line)
+{
+    char text[40];
+    struct timespec now = {0, 0};
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    size_t bytes = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(text + bytes, sizeof text - bytes, ".%03ldZ", now.tv_nsec / 1000000);
+    json_object_set_new(line, "time", json_string(text));
+}
+
+/* A line is written whole: several may write. What is no UTF-8 is left out. Drops `line`. */
+static void write_line(int file, json_t *line)
+{
+    char *text = json_dumps(line, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    size_t bytes = text ? strlen(text) : 0;
+    if (text) {
+        text[bytes] = '\n'; /* in the 0's place */
+        ssize_t written = write(file, text, bytes + 1);
+        (void)written; /* whoever reads logs has gone: the request counts */
+    }
+    free(text);
+    json_decref(line);
+}
+
+static void put_text(json_t *line, const char *name, const char *text)
+{
+    if (text && *text)
+        json_object_set_new(line, name, json_string(text));
+}
+
+void ai_log(const char *severity, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    json_t *line = json_object();
+    put_time(line);
+    put_text(line, "severity", severity);
+    put_text(line, "message", message);
+    write_line(STDERR_FILENO, line);
+}
+
+static double to_ms(uint64_t ns)
+{
+    return (double)(ns / 1000) / 1000;
+}
+
+static void write_request(const ai_log_entry *e)
+{
+    const ai_answer *a = e->answer;
+    json_t *line = json_object();
+    put_time(line);
+    put_text(line, "severity", a->status < 500 ? "INFO" : "ERROR");
+    put_text(line, "id", e->id);
+    put_text(line, "method", e->method);
+    put_text(line, "path", e->path);
+    json_object_set_new(line, "status", json_integer(a->status));
+    put_text(line, "model", e->model);
+    json_object_set_new(line, "ms", json_real(to_ms(e->ns)));
+    json_object_set_new(line, "answer_ms", json_real(to_ms(a->ns)));
+    json_object_set_new(line, "cpu_ms", json_real(to_ms(a->cpu_ns)));
+    json_object_set_new(line, "peak_kib", json_integer((json_int_t)(a->peak_bytes / 1024)));
+    json_object_set_new(line, "bytes_in", json_integer((json_int_t)e->bytes_in));
+    json_object_set_new(line, "bytes_out", json_integer((json_int_t)e->bytes_out));
+    put_text(line, "fault", a->fault);
+    put_text(line, "error", a->fault ? a->error.message : NULL);
+    write_line(STDOUT_FILENO, line);
+}
+
+void ai_log_request(ai_function *f, const ai_log_entry *e)
+{
+    ai_metrics *m = &f->metrics;
+    uint32_t bucket = 0;
+    while (bucket < AI_BUCKETS - 1 && (double)e->ns / 1e9 > bucket_end[bucket])
+        bucket++;
+    pthread_mutex_lock(&m->lock);
+    m->by_status[e->answer->status < 600 ? e->answer->status / 100 : 0]++;
+    m->bucket[bucket]++;
+    m->ns += e->ns;
+    m->cpu_ns += e->answer->cpu_ns;
+    m->bytes_in += e->bytes_in;
+    m->bytes_out += e->bytes_out;
+    pthread_mutex_unlock(&m->lock);
+    if (!f->settings.is_quiet)
+        write_request(e);
+}
+
+/* ---- Counters ---- */
+
+static void print_counters(FILE *out, const ai_metrics *m)
+{
+    fputs("# TYPE ai_requests_total counter\n", out);
+    for (int i = 1; i < 6; i++)
+        fprintf(out, "ai_requests_total{status=\"%dxx\"} %llu\n", i,
+                (unsigned long long)m->by_status[i]);
+    fprintf(out, "# TYPE ai_refused_total counter\nai_refused_total %llu\n",
+            (unsigned long long)m->refused);
+    fputs("# TYPE ai_request_seconds histogram\n", out);
+    uint64_t count = 0;
+    for (int i = 0; i < AI_BUCKETS; i++) {
+        count += m->bucket[i];
+        if (i < AI_BUCKETS - 1)
+            fprintf(out, "ai_request_seconds_bucket{le=\"%g\"} %llu\n", bucket_end[i],
+                    (unsigned long long)count);
+        else
+            fprintf(out, "ai_request_seconds_bucket{le=\"+Inf\"} %llu\n",
+                    (unsigned long long)count);
+    }
+    fprintf(out, "ai_request_seconds_sum %.6f\nai_request_seconds_count %llu\n",
+            (double)m->ns / 1e9, (unsigned long long)count);
+    fprintf(out, "# TYPE ai_cpu_seconds_total counter\nai_cpu_seconds_total %.6f\n",
+            (double)m->cpu_ns / 1e9);
+    fprintf(out, "# TYPE ai_received_bytes_total counter\nai_received_bytes_total %llu\n",
+            (unsigned long long)m->bytes_in);
+    fprintf(out, "# TYPE ai_sent_bytes_total counter\nai_sent_bytes_total %llu\n",
+            (unsigned long long)m->bytes_out);
+    fprintf(out, "# TYPE ai_waiting_requests gauge\nai_waiting_requests %u\n", m->waiting);
+    fprintf(out, "# TYPE ai_running_requests gauge\nai_running_requests %u\n", m->running);
+}
+
+char *ai_metrics_text(ai_function *f)
+{
+    char *text = NULL;
+    size_t bytes;
+    uint32_t reloaded;
+    uint32_t refused;
+    FILE *out = open_memstream(&text, &bytes);
+    if (!out)
+        return NULL;
+    pthread_mutex_lock(&f->metrics.lock);
+    ai_metrics copy = f->metrics;
+    pthread_mutex_unlock(&f->metrics.lock);
+    print_counters(out, &copy);
+    ai_models_counts(f->models, &reloaded, &refused);
+    fprintf(out, "# TYPE ai_model_reloads_total counter\nai_model_reloads_total %u\n", reloaded);
+    fprintf(out, "# TYPE ai_model_refusals_total counter\nai_model_refusals_total %u\n", refused);
+    fprintf(out, "# TYPE ai_peak_memory_bytes gauge\nai_peak_memory_bytes %llu\n",
+            (unsigned long long)ai_task_peak_bytes());
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of the function handler share: small models, and ai-function as a server."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+import libai
+
+sys.path.insert(0, str(Path(os.environ["AI_SOURCE"]) / "tests" / "task"))
+from test_writer import convert as make_poet  # noqa: E402
+
+FUNCTION = os.environ["AI_FUNCTION"]
+LABELS = ["red", "green", "blue"]
+RECIPE = '{"resize":"squash","size":8,"filter":"nearest","scale":0.00392156862745098,"softmax":true}'
+
+
+def save_colours(path, labels=LABELS, strength=8):
+    """A classifier that tells which of red, green and blue an image has most of."""
+    def value(name, shape):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+    nodes = [helper.make_node("GlobalAveragePool", ["image"], ["mean"], name="mean"),
+             helper.make_node("Flatten", ["mean"], ["flat"], name="flat"),
+             helper.make_node("Gemm", ["flat", "weights"], ["logits"], name="logits")]
+    weights = numpy_helper.from_array(strength * np.eye(3, dtype=np.float32), "weights")
+    graph = helper.make_graph(nodes, "colours", [value("image", ["N", 3, 8, 8])],
+                              [value("logits", ["N", 3])], [weights])
+    source = path.with_suffix(".onnx")
+    onnx.save(helper.make_model(graph, ir_version=8,
+                                opset_imports=[helper.make_opsetid("", 17)]), source)
+    libai.convert(source, path, shapes={"image": (1, 3, 8, 8)}, image=RECIPE, labels=labels)
+    return path
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """A folder with the models colours.lai and poet.lai."""
+    folder = tmp_path_factory.mktemp("models")
+    save_colours(folder / "colours.lai")
+    made = tmp_path_factory.mktemp("poet")
+    make_poet(made).rename(folder / "poet.lai")
+    return folder
+
+
+def picture(colour=(250, 10, 10), kind="PNG", size=16):
+    stream = io.BytesIO()
+    Image.new("RGB", (size, size), colour).save(stream, kind)
+    return stream.getvalue()
+
+
+class Answer:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.data = response.read()
+
+    @property
+    def json(self):
+        return json.loads(self.data)
+
+    def failed(self, status, fault, *words):
+        """The one form of faults, with these words in its message."""
+        assert self.status == status, self.data
+        said = self.json
+        assert said["statusCode"] == status and said["body"]["type"] == f"Function.{fault}", said
+        message = said["body"]["error"]
+        assert message and "\n" not in message and message[-1] != "."
+        for word in words:
+            assert word in message, said
+
+
+class Server:
+    """ai-function on a free port, its log lines, and one kept connection."""
+
+    def __init__(self, *arguments, env=None, platform="http"):
+        self.process = subprocess.Popen(
+            [FUNCTION, "--platform", platform, *map(str, arguments)], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, env={"PATH": os.environ["PATH"], "PORT": "0", **(env or {})})
+        line = self.process.stderr.readline().decode()
+        found = re.search(r"port (\d+)", line)
+        assert found, line
+        self.port = int(found[1])
+        self.connection = self.connect()
+
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def ask(self, method, path, body=None, headers=None, connection=None):
+        connection = connection or self.connection
+        connection.request(method, path, body, headers or {})
+        return Answer(connection.getresponse())
+
+    def post(self, body, path="/", type=None, **headers):
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.ask("POST", path, body, {**({"Content-Type": type} if type else {}), **named})
+
+    def post_json(self, value, path="/", **headers):
+        return self.post(json.dumps(value), path, "application/json", **headers)
+
+    def metric(self, name):
+        text = self.ask("GET", "/metrics", connection=self.connect()).data.decode()
+        return float(re.search(rf"^{re.escape(name)} (\S+)$", text, re.M)[1])
+
+    def wait_metric(self, name, value):
+        for _ in range(200):
+            if self.metric(name) == value:
+                return
+            time.sleep(0.02)
+        raise AssertionError((name, self.metric(name), value))
+
+    def stop(self, status=0):
+        """Ends it by SIGTERM; returns its log, request by request."""
+        self.process.send_signal(signal.SIGTERM)
+        out, err = self.process.communicate(timeout=20)
+        assert self.process.returncode == status, err
+        self.errors = [json.loads(line) for line in err.splitlines()]
+        return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.fixture
+def serve():
+    """Starts servers that end with the test."""
+    started = []
+
+    def start(*arguments, **options):
+        started.append(Server(*arguments, **options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(models):
+    """One for all tests of a file that leave it as it was."""
+    running = Server("--model", models)
+    yield running
+    assert running.process.poll() is None
+    running.stop()
