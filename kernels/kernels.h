@@ -21,7 +21,7 @@ enum {
     AI_K_CONV_PLAIN,     /* ai_conv_plain_args */
     AI_K_WINOGRAD_INPUT,  /* ai_winograd_input_args, NCHW16C in, WINOGRAD4 or WINOGRAD2 */
     AI_K_WINOGRAD_OUTPUT, /* ai_winograd_output_args, NCHW16C out, WINOGRAD4 or WINOGRAD2 */
-    AI_K_GEMM,           /* ai_gemm_args: plain rows times PANEL16; of f16: for few rows */
+    AI_K_GEMM,           /* ai_gemm_args: plain rows times PANEL16; of f16: for few rows; PLAIN: for few too */
     AI_K_MAX_POOL,       /* ai_pool_args, NCHW16C */
     AI_K_AVERAGE_POOL,   /* ai_pool_args, NCHW16C */
     AI_K_GLOBAL_AVERAGE_POOL, /* ai_pool_args, NCHW16C in, 16 numbers a block out */
@@ -140,8 +140,9 @@ typedef struct ai_winograd_output_args {
 typedef struct ai_gemm_args {
     const float *a;
     int64_t      a_row; /* elements from a row of a to the next */
-    const void  *b;     /* PANEL16 of the row's type of weights */
-    int64_t      panel; /* elements from one panel to the next */
+    const void  *b;     /* PANEL16 of the row's type of weights, or PLAIN */
+    int64_t      panel; /* PANEL16: elements from one panel to the next */
+    int64_t      b_row; /* PLAIN: elements from a row to the next */
     const float *bias;  /* [n], or NULL: zeros */
     int64_t      bias_row; /* 0: one row of bias for all m; else elements to the next row */
     float       *out;

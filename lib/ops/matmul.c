@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "activation.h"
+#include "matmul.h"
 #include "rounded.h"
 #include "wide.h"
 #include "window.h"
@@ -12,172 +13,15 @@
 /* A unit of work is a block of rows of one panel of one matrix: panels outside, rows inside. */
 enum { BLOCK_ROWS = 32 };
 
-/* Weights of f16 are widened in registers for fewer rows: each is multiplied too few times to be
- * stored and loaded in between. Measured with one row, 1280x1000: 0.10 ms, stored 0.22, f32 0.18.
- */
-enum { LEAST_WIDE_ROWS = 4 };
+/* A matrix B that was computed is packed, some panels at once, as the widest tiles take them. */
+enum { MOST_PACKED = 2 };
 
-/* Both operators as matrices A [m][k], B [k][n] and C [m][n] by strides, 0 where C is repeated. */
-typedef struct problem {
-    int64_t m;
-    int64_t n;
-    int64_t k;
-    int64_t batches;
-    uint32_t batch_rank;
-    int64_t batch[AI_MAX_RANK];
-    int64_t a_step[AI_MAX_RANK]; /* elements from a matrix to the next, by batch dimension */
-    int64_t b_step[AI_MAX_RANK];
-    int64_t a_row;
-    int64_t a_col;
-    int64_t b_row;
-    int64_t b_col;
-    int64_t c_row;
-    int64_t c_col;
-    bool is_packed;   /* B is PANEL16 */
-    bool is_rounded;  /* B is QPANEL16 */
-    bool is_narrow;   /* and of f16, which the kernel reads as it is */
-    bool is_gathered; /* rows of A are columns in memory */
-    bool is_spread;   /* one number of C serves many columns */
-    bool is_scaled;   /* alpha or beta is not 1 */
-} problem;
+/* step->kernel: the product is 0 */
+enum { SLOT_PACK = 1 };
 
-static const ai_tensor *addend(const ai_step *s)
-{
-    return s->in_count > 2 ? s->in[2] : NULL;
-}
-
-static int64_t row_blocks(const problem *q)
+static int64_t row_blocks(const ai_product *q)
 {
     return (q->m + BLOCK_ROWS - 1) / BLOCK_ROWS;
-}
-
-/* ---- Shapes ---- */
-
-static ai_status get_gemm(const ai_step *s, problem *q, ai_error *err)
-{
-    const ai_gemm_params *p = s->params;
-    const ai_tensor *a = s->in[0];
-    const ai_tensor *b = s->in[1];
-
-    if (a->rank != 2 || b->rank != 2)
-        return ai_fail_step(err, AI_E_SHAPE, s, "matrices have rank %u and %u, needs 2", a->rank,
-                            b->rank);
-    bool trans_a = p->trans_a != 0;
-    bool trans_b = p->trans_b != 0;
-    int64_t b_k = b->dim[trans_b ? 1 : 0];
-    q->m = a->dim[trans_a ? 1 : 0];
-    q->k = a->dim[trans_a ? 0 : 1];
-    q->n = b->dim[trans_b ? 0 : 1];
-    if (b_k != q->k)
-        return ai_fail_step(err, AI_E_SHAPE, s,
-                            "weight has %" PRId64 " rows, input has %" PRId64 " columns", b_k,
-                            q->k);
-    q->a_row = trans_a ? 1 : q->k;
-    q->a_col = trans_a ? q->m : 1;
-    q->b_row = trans_b ? 1 : q->n;
-    q->b_col = trans_b ? q->k : 1;
-    q->batches = 1;
-    return AI_OK;
-}
-
-/* Steps through the batches of one operand, 0 along dimensions that are repeated. */
-static void batch_steps(const problem *q, const ai_tensor *t, int64_t matrix, int64_t *step)
-{
-    uint32_t rank = t->rank > 2 ? t->rank - 2u : 0;
-    int64_t size = matrix;
-    for (uint32_t i = 0; i < q->batch_rank; i++)
-        step[i] = 0;
-    for (uint32_t i = 0; i < rank; i++) {
-        int64_t dim = t->dim[rank - 1 - i];
-        if (dim != 1)
-            step[q->batch_rank - 1 - i] = size;
-        size *= dim;
-    }
-}
-
-/* NumPy's rules: a vector is a row on the left, a column on the right. */
-static ai_status get_matmul(const ai_step *s, problem *q, ai_error *err)
-{
-    const ai_tensor *a = s->in[0];
-    const ai_tensor *b = s->in[1];
-
-    if (a->rank < 1 || b->rank < 1)
-        return ai_fail_step(err, AI_E_SHAPE, s, "operands have rank %u and %u, needs at least 1",
-                            a->rank, b->rank);
-    int64_t b_k = b->dim[b->rank > 1 ? b->rank - 2 : 0];
-    q->m = a->rank > 1 ? a->dim[a->rank - 2] : 1;
-    q->k = a->dim[a->rank - 1];
-    q->n = b->rank > 1 ? b->dim[b->rank - 1] : 1;
-    if (b_k != q->k)
-        return ai_fail_step(err, AI_E_SHAPE, s,
-                            "weight has %" PRId64 " rows, input has %" PRId64 " columns", b_k,
-                            q->k);
-    q->a_row = q->k;
-    q->a_col = 1;
-    q->b_row = q->n;
-    q->b_col = 1;
-    if (!ai_broadcast(a->rank > 2 ? a->rank - 2u : 0, a->dim, b->rank > 2 ? b->rank - 2u : 0,
-                      b->dim, &q->batch_rank, q->batch))
-        return ai_fail_step(err, AI_E_SHAPE, s, "batch dimensions do not broadcast");
-    batch_steps(q, a, q->m * q->k, q->a_step);
-    batch_steps(q, b, q->k * q->n, q->b_step);
-    q->batches = 1;
-    bool is_shared = true; /* one matrix B: the batches of A are more rows */
-    for (uint32_t i = 0; i < q->batch_rank; i++) {
-        is_shared &= q->b_step[i] == 0;
-        if (!ai_mul(q->batches, q->batch[i], &q->batches))
-            return ai_fail_step(err, AI_E_SHAPE, s, "output has over 2^63 matrices");
-    }
-    if (!is_shared)
-        return AI_OK;
-    q->batch_rank = 0;
-    if (!ai_mul(q->batches, q->m, &q->m))
-        return ai_fail_step(err, AI_E_SHAPE, s, "output has over 2^63 rows");
-    q->batches = 1;
-    return AI_OK;
-}
-
-/* Gemm's C broadcasts to the output; MatMul's bias is one row. */
-static ai_status get_addend(const ai_step *s, problem *q, ai_error *err)
-{
-    const ai_gemm_params *p = s->params;
-    const ai_tensor *c = addend(s);
-
-    q->is_scaled = p->alpha != 1.0f || (c != NULL && p->beta != 1.0f);
-    if (c == NULL)
-        return AI_OK;
-    int64_t rows = c->rank == 2 ? c->dim[0] : 1;
-    int64_t cols = c->rank > 0 ? c->dim[c->rank - 1] : 1;
-    if (s->file->op == AI_OP_MATMUL && (c->rank > 2 || rows != 1 || (cols != 1 && cols != q->n)))
-        return ai_fail_step(err, AI_E_SHAPE, s,
-                            "bias of rank %u is %" PRId64 " x %" PRId64 ", needs 1 x %" PRId64,
-                            c->rank, rows, cols, q->n);
-    if (c->rank > 2 || (cols != 1 && cols != q->n) || (rows != 1 && rows != q->m))
-        return ai_fail_step(err, AI_E_SHAPE, s,
-                            "bias of rank %u, %" PRId64 " x %" PRId64
-                            ", does not broadcast to %" PRId64 " x %" PRId64,
-                            c->rank, rows, cols, q->m, q->n);
-    q->c_row = rows == 1 ? 0 : cols;
-    q->c_col = cols == 1 ? 0 : 1;
-    q->is_spread = cols == 1 && q->n != 1;
-    return AI_OK;
-}
-
-static ai_status get_problem(const ai_step *s, problem *q, ai_error *err)
-{
-    *q = (problem){.batches = 1};
-    ai_status status = s->file->op == AI_OP_GEMM ? get_gemm(s, q, err) : get_matmul(s, q, err);
-    if (status != AI_OK)
-        return status;
-    q->is_packed = s->in[1]->layout == AI_LAYOUT_PANEL16;
-    q->is_narrow = s->in[1]->type == AI_F16 && q->m < LEAST_WIDE_ROWS;
-    q->is_rounded = ai_is_rounded(s->in[1]);
-    q->is_gathered = q->a_col != 1;
-    status = get_addend(s, q, err);
-    if (status == AI_OK && q->is_rounded && (q->is_gathered || q->is_spread || q->is_scaled))
-        return ai_fail_step(err, AI_E_UNSUPPORTED, s,
-                            "weights of s8 need alpha and beta 1, a plain A, and a C of columns");
-    return status;
 }
 
 /* ---- Check ---- */
@@ -220,7 +64,7 @@ static ai_status check_operands(const ai_step *s, ai_error *err)
     return ai_activation_check(s, &p->activation, err);
 }
 
-static ai_status set_shape(ai_step *s, const problem *q, ai_error *err)
+static ai_status set_shape(ai_step *s, const ai_product *q, ai_error *err)
 {
     const ai_tensor *a = s->in[0];
     const ai_tensor *b = s->in[1];
@@ -228,22 +72,34 @@ static ai_status set_shape(ai_step *s, const problem *q, ai_error *err)
     uint32_t rank = 0;
 
     if (s->file->op == AI_OP_GEMM)
-        return ai_set_output(s, 0, AI_F32, 2, (int64_t[2]){q->m, q->n}, err);
+        return ai_set_output(
+            s, 0, AI_F32, 2,
+            (int64_t[2]){q->is_turned ? q->n : q->m, q->is_turned ? q->m : q->n}, err);
     (void)ai_broadcast(a->rank > 2 ? a->rank - 2u : 0, a->dim, b->rank > 2 ? b->rank - 2u : 0,
                        b->dim, &rank, dim);
     if (a->rank > 1)
         dim[rank++] = a->dim[a->rank - 2];
     if (b->rank > 1)
-        dim[rank++] = q->n;
+        dim[rank++] = b->dim[b->rank - 1];
     return ai_set_output(s, 0, AI_F32, rank, dim, err);
+}
+
+static bool is_packed_here(const ai_product *q)
+{
+    return !q->is_packed && !q->is_rounded && !q->is_direct;
+}
+
+static int64_t packed_panels(const ai_product *q)
+{
+    return ai_min(ai_max(ai_blocks(q->n), 1), MOST_PACKED);
 }
 
 static ai_status check(ai_step *s, ai_error *err)
 {
-    problem q;
+    ai_product q;
     ai_status status = check_operands(s, err);
 
-    if (status != AI_OK || (status = get_problem(s, &q, err)) != AI_OK ||
+    if (status != AI_OK || (status = ai_get_product(s, &q, err)) != AI_OK ||
         (status = set_shape(s, &q, err)) != AI_OK)
         return status;
     int64_t count = ai_tensor_count(s->out[0]);
@@ -254,7 +110,7 @@ static ai_status check(ai_step *s, ai_error *err)
     s->scratch = 0;
     if ((q.is_packed && !q.is_narrow && !ai_wide_plan(s, ai_blocks(q.n), q.k * 16, 2)) ||
         (q.is_rounded && !ai_rounded_plan(&s->scratch, BLOCK_ROWS, k)) ||
-        (!q.is_packed && !q.is_rounded && !ai_scratch_add(&s->scratch, k, 16, 1, sizeof(float))) ||
+        (is_packed_here(&q) && !ai_scratch_add(&s->scratch, k, 16, packed_panels(&q), sizeof(float))) ||
         (q.is_gathered && !ai_scratch_add(&s->scratch, k, BLOCK_ROWS, 1, sizeof(float))) ||
         (q.is_spread && !ai_scratch_add(&s->scratch, BLOCK_ROWS, 16, 1, sizeof(float))))
         return ai_fail_step(err, AI_E_SHAPE, s, "%" PRId64 " columns are too many to pack", q.k);
@@ -264,8 +120,8 @@ static ai_status check(ai_step *s, ai_error *err)
 static ai_status prepare(ai_step *s, ai_error *err)
 {
     const ai_gemm_params *p = s->params;
-    problem q;
-    ai_status status = get_problem(s, &q, err);
+    ai_product q;
+    ai_status status = ai_get_product(s, &q, err);
 
     if (status == AI_OK)
         status = ai_activation_prepare(s, &p->activation, err);
@@ -275,15 +131,20 @@ static ai_status prepare(ai_step *s, ai_error *err)
         status = ai_wide_prepare(s, err);
     if (status != AI_OK)
         return status;
-    return ai_choose(s, 0, AI_K_GEMM, AI_F32, q.is_narrow ? AI_F16 : AI_F32, AI_LAYOUT_PANEL16,
-                     err);
+    status = AI_OK;
+    if (is_packed_here(&q) && q.b_col != 1)
+        status = ai_choose(s, SLOT_PACK, AI_K_TRANSPOSE16, AI_F32, AI_F32, AI_LAYOUT_NCHW16C, err);
+    if (status != AI_OK)
+        return status;
+    return ai_choose(s, 0, AI_K_GEMM, AI_F32, q.is_narrow ? AI_F16 : AI_F32,
+                     q.is_direct ? AI_LAYOUT_PLAIN : AI_LAYOUT_PANEL16, err);
 }
 
 /* ---- Run ---- */
 
 /* What one range of units works with. */
 typedef struct job {
-    problem q;
+    ai_product q;
     const ai_step *step;
     ai_gemm_args args;
     const float *a; /* the matrices of the batch */
@@ -291,35 +152,51 @@ typedef struct job {
     float *out;
     ai_wide wide;        /* where B is PANEL16 */
     const void *weights; /* of the first panel of a product */
-    float *packed;       /* scratch: a panel of B, rows of A, a block of C */
+    float *packed;       /* scratch: panels of B, rows of A, a block of C */
     float *rows;
     float *spread;
-    int64_t packed_unit; /* batch and panel that `packed` holds, or -1 */
 } job;
 
-/* Column n of B becomes lane n % 16 of its panel; lanes past the last column are zeros. */
-static void pack_panel(job *j, int64_t panel)
+/* Columns that lie one behind the other: those of all panels, row by row. */
+static void copy_panels(job *j, const float *b, int64_t columns)
 {
-    const problem *q = &j->q;
-    int64_t lanes = ai_min(q->n - panel * 16, 16);
-    const float *b = j->b + panel * 16 * q->b_col;
-
+    const ai_product *q = &j->q;
     for (int64_t k = 0; k < q->k; k++) {
+        const float *row = b + k * q->b_row;
         float *out = j->packed + k * 16;
-        if (lanes == 16 && q->b_col == 1) {
-            memcpy(out, b + k * q->b_row, 16 * sizeof(float));
-            continue;
-        }
-        for (int64_t i = 0; i < lanes; i++)
-            out[i] = b[k * q->b_row + i * q->b_col];
-        for (int64_t i = lanes; i < 16; i++)
-            out[i] = 0.0f;
+        int64_t left = columns;
+        for (; left >= 16; left -= 16, row += 16, out += q->k * 16)
+            memcpy(out, row, 16 * sizeof(float));
+        for (int64_t i = 0; i < 16 && left > 0; i++)
+            out[i] = i < left ? row[i] : 0.0f;
     }
+}
+
+/* Column n of B becomes lane n % 16 of its panel; lanes past the last column are zeros. */
+static void pack_panels(job *j, int64_t panel, int64_t count)
+{
+    const ai_product *q = &j->q;
+    const float *b = j->b + panel * 16 * q->b_col;
+    int64_t columns = ai_min(q->n - panel * 16, count * 16);
+
+    if (q->b_col == 1) {
+        copy_panels(j, b, columns);
+        return;
+    }
+    for (int64_t first = 0; first < columns; first += 16)
+        j->step->kernel[SLOT_PACK]->fn(&(ai_transpose_args){
+            .in = b + first * q->b_col,
+            .out = j->packed + first * q->k,
+            .plane = q->b_col,
+            .channels = (int32_t)ai_min(columns - first, 16),
+            .to_block = 1,
+            .columns = q->k,
+        });
 }
 
 static void gather_rows(job *j, int64_t begin, int64_t end)
 {
-    const problem *q = &j->q;
+    const ai_product *q = &j->q;
     for (int64_t k = 0; k < q->k; k++) {
         for (int64_t m = begin; m < end; m++)
             j->rows[(m - begin) * q->k + k] = j->a[m * q->a_row + k * q->a_col];
@@ -328,7 +205,7 @@ static void gather_rows(job *j, int64_t begin, int64_t end)
 
 static void spread_addend(job *j, int64_t begin, int64_t end)
 {
-    const float *c = addend(j->step)->data;
+    const float *c = ai_product_addend(j->step)->data;
     for (int64_t m = begin; m < end; m++) {
         for (int64_t i = 0; i < 16; i++)
             j->spread[(m - begin) * 16 + i] = c[m * j->q.c_row];
@@ -339,7 +216,7 @@ static void spread_addend(job *j, int64_t begin, int64_t end)
 static void scale_outputs(const job *j, int64_t begin, int64_t end, int64_t first, int64_t last)
 {
     const ai_gemm_params *p = j->step->params;
-    const ai_tensor *c = addend(j->step);
+    const ai_tensor *c = ai_product_addend(j->step);
     float lo;
     float hi;
 
@@ -377,8 +254,8 @@ static int64_t most_panels(const job *j)
 /* Rows [begin, end) of `count` panels from `panel` on. */
 static void multiply(job *j, int64_t panel, int64_t count, int64_t begin, int64_t end)
 {
-    const problem *q = &j->q;
-    const ai_tensor *c = q->is_scaled ? NULL : addend(j->step);
+    const ai_product *q = &j->q;
+    const ai_tensor *c = q->is_scaled ? NULL : ai_product_addend(j->step);
     ai_gemm_args *g = &j->args;
 
     g->m = end - begin;
@@ -421,9 +298,9 @@ static void run_part(job *j, int64_t panel, int64_t count, int64_t begin, int64_
 
 static void select_batch(job *j, int64_t batch)
 {
-    const problem *q = &j->q;
-    j->a = j->step->in[0]->data;
-    j->b = j->step->in[1]->data;
+    const ai_product *q = &j->q;
+    j->a = j->step->in[q->is_turned ? 1 : 0]->data;
+    j->b = j->step->in[q->is_turned ? 0 : 1]->data;
     j->out = (float *)j->step->out[0]->data + batch * q->m * q->n;
     for (uint32_t i = q->batch_rank; i-- > 0; batch /= q->batch[i]) {
         j->a += batch % q->batch[i] * q->a_step[i];
@@ -433,15 +310,14 @@ static void select_batch(job *j, int64_t batch)
 
 static void start_job(job *j, const ai_step *s, char *scratch)
 {
-    const problem *q = &j->q;
+    const ai_product *q = &j->q;
     int64_t k = ai_max(q->k, 1);
 
     j->step = s;
-    j->packed_unit = -1;
     if (q->is_packed && !q->is_narrow)
         ai_wide_start(&j->wide, s, ai_blocks(q->n), q->k * 16, &scratch);
-    else if (!q->is_packed && !q->is_rounded)
-        j->weights = j->packed = ai_scratch_take(&scratch, k * 16, sizeof(float));
+    else if (is_packed_here(q))
+        j->weights = j->packed = ai_scratch_take(&scratch, k * 16 * packed_panels(q), sizeof(float));
     if (q->is_gathered)
         j->rows = ai_scratch_take(&scratch, k * BLOCK_ROWS, sizeof(float));
     if (q->is_spread)
@@ -449,6 +325,7 @@ static void start_job(job *j, const ai_step *s, char *scratch)
     j->args = (ai_gemm_args){
         .a_row = q->is_gathered ? q->k : q->a_row,
         .panel = q->k * 16,
+        .b_row = q->b_row,
         .out_row = q->n,
         .k = q->k,
         .lo = -INFINITY,
@@ -462,8 +339,8 @@ static void start_job(job *j, const ai_step *s, char *scratch)
 /* Here a block of rows has its panels inside: it is rounded once for all of them. */
 static void run_rounded(job *j, int64_t begin, int64_t end, char *scratch)
 {
-    const problem *q = &j->q;
-    const ai_tensor *c = addend(j->step);
+    const ai_product *q = &j->q;
+    const ai_tensor *c = ai_product_addend(j->step);
     const int64_t panels = ai_blocks(q->n);
     ai_gemm_args *g = &j->args;
     ai_rounded r;
@@ -491,7 +368,7 @@ static void run_rounded(job *j, int64_t begin, int64_t end, char *scratch)
 static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch, ai_error *err)
 {
     job j;
-    ai_status status = get_problem(s, &j.q, err);
+    ai_status status = ai_get_product(s, &j.q, err);
 
     if (status != AI_OK || ai_tensor_count(s->out[0]) == 0)
         return status;
@@ -508,8 +385,10 @@ static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch
         int64_t panel = unit % panels;
         int64_t taken = ai_min(blocks - block, end - begin);
         int64_t count = 1;
-        if (taken == blocks && j.q.is_packed && !j.q.is_spread)
+        if (taken == blocks && !j.q.is_spread)
             count = ai_min(ai_min((end - begin) / blocks, panels - panel), most_panels(&j));
+        if (is_packed_here(&j.q))
+            count = ai_min(count, MOST_PACKED);
         select_batch(&j, unit / panels);
         if (j.q.is_narrow) {
             j.weights = (const uint16_t *)s->in[1]->data + panel * j.args.panel;
@@ -517,9 +396,10 @@ static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch
             const float *weights;
             count = ai_wide_get(&j.wide, panel, count, &weights);
             j.weights = weights;
-        } else if (j.packed_unit != unit) {
-            pack_panel(&j, panel);
-            j.packed_unit = unit;
+        } else if (j.q.is_direct) {
+            j.weights = j.b + panel * 16;
+        } else {
+            pack_panels(&j, panel, count);
         }
         run_part(&j, panel, count, block * BLOCK_ROWS, ai_min((block + taken) * BLOCK_ROWS, j.q.m));
         begin += taken * count;

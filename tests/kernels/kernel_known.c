@@ -151,6 +151,7 @@ static void gemm_gives_20_24_44_52(const ai_kernel *k)
                             .a_row = 2,
                             .b = k->weight_type == AI_F16 ? (const void *)halves : b,
                             .panel = 2 * 16,
+                            .b_row = 16,
                             .bias = bias,
                             .out = out,
                             .out_row = 2,

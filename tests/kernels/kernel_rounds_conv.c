@@ -258,12 +258,16 @@ void round_gemm(const row *k, rng *r)
     g.a_row = g.k + (rng_bool(r) ? 0 : rng_range(r, 0, 9));
     g.out_row = g.n + (rng_bool(r) ? 0 : rng_range(r, 0, 9));
     g.panel = g.k * 16;
+    g.b_row = g.n + (rng_bool(r) ? 0 : rng_range(r, 0, 9));
+    const bool is_plain = k->kernel->layout == AI_LAYOUT_PLAIN;
     const bool has_rows = rng_bool(r);
     g.bias_row = has_rows ? g.n + rng_range(r, 0, 5) : 0;
     const int64_t a_count = (g.m - 1) * g.a_row + g.k;
     guarded a = guarded_new(r, a_count ? a_count : 1);
     const bool is_f16 = k->kernel->weight_type == AI_F16;
-    guarded b = guarded_new(r, g.k ? panels * g.panel / (is_f16 ? 2 : 1) : 1);
+    const int64_t b_count =
+        is_plain ? (g.k - 1) * g.b_row + g.n : panels * g.panel / (is_f16 ? 2 : 1);
+    guarded b = guarded_new(r, g.k ? b_count : 1);
     guarded bias = guarded_new(r, (has_rows ? (g.m - 1) * g.bias_row : 0) + g.n);
     guarded out = guarded_new(r, (g.m - 1) * g.out_row + g.n);
     guarded want = guarded_new(r, out.count);
