@@ -250,12 +250,19 @@ static void mix_row(const ai_step *s, const resize *r, const int64_t at[AI_MAX_R
     for (int64_t x = 0; x < count; x++)                                                            \
     memcpy(out + x * (bytes), in + t->places[x] * size, (size_t)(bytes))
 
-static void copy_row(const resize *r, const char *in, int64_t size, char *out)
+/* `before` is the row of the output that was copied from `before_in`: mostly the same row is wanted
+ * again, and to copy the copy is faster. */
+static void copy_row(const resize *r, const char *in, int64_t size, char *out,
+                     const char *before_in, const char *before)
 {
     const table *t = &r->tables[r->outer];
     int64_t count = r->axis[r->outer].out;
     int64_t bytes = r->inner * size;
 
+    if (in == before_in) {
+        memcpy(out, before, (size_t)(count * bytes));
+        return;
+    }
     switch (bytes) {
     case 4:
         COPY(4);
@@ -288,6 +295,8 @@ static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch
     int64_t size = (int64_t)ai_type_bytes(s->in[0]->type);
     int64_t at[AI_MAX_RANK];
     int64_t to;
+    const char *before_in = NULL;
+    const char *before = NULL;
     resize r;
     ai_status status;
 
@@ -298,11 +307,14 @@ static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch
         bool is_inside = find_row(&r, unit, at, &to);
         char *out = (char *)s->out[0]->data + to * size;
         float weight;
-        if (p->mode == AI_RESIZE_NEAREST)
-            copy_row(&r, (const char *)s->in[0]->data + tap_row(&r, at, 0, &weight) * size, size,
-                     out);
-        else
+        if (p->mode == AI_RESIZE_NEAREST) {
+            const char *in = (const char *)s->in[0]->data + tap_row(&r, at, 0, &weight) * size;
+            copy_row(&r, in, size, out, before_in, before);
+            before_in = p->coordinates == AI_RESIZE_TF_CROP ? NULL : in;
+            before = out;
+        } else {
             mix_row(s, &r, at, (float *)(void *)out);
+        }
         if (p->coordinates == AI_RESIZE_TF_CROP)
             fill_outside(s, &r, is_inside, out);
     }
