@@ -67,14 +67,17 @@ static bool plan(ai_step *s, const ai_window3 *v)
            ai_scratch_add(&s->scratch, t.xi * 16, t.out_blocks, chunk, sizeof(float));
 }
 
+/* step->kernel: a profile names the first */
+enum { INPUT = 0, PRODUCTS = 1, OUTPUT = 2 };
+
 static ai_status prepare(ai_step *s, ai_error *err)
 {
     uint32_t layout = s->in[1]->layout;
-    ai_status status = ai_choose(s, 0, AI_K_CONV, AI_F32, AI_F32, AI_LAYOUT_CONV16, err);
+    ai_status status = ai_choose(s, INPUT, AI_K_WINOGRAD_INPUT, AI_F32, AI_F32, layout, err);
     if (status == AI_OK)
-        status = ai_choose(s, 1, AI_K_WINOGRAD_INPUT, AI_F32, AI_F32, layout, err);
+        status = ai_choose(s, PRODUCTS, AI_K_CONV, AI_F32, AI_F32, AI_LAYOUT_CONV16, err);
     if (status == AI_OK)
-        status = ai_choose(s, 2, AI_K_WINOGRAD_OUTPUT, AI_F32, AI_F32, layout, err);
+        status = ai_choose(s, OUTPUT, AI_K_WINOGRAD_OUTPUT, AI_F32, AI_F32, layout, err);
     return status;
 }
 
@@ -102,7 +105,7 @@ static void transform_input(const ai_step *s, const ai_window3 *v, const tiling 
         a.in = (const float *)x->data + (c->image * t->in_blocks + b) * x->plane -
                v->pad[1] * x->row - v->pad[2] * 16;
         a.out = out + b * c->count * 16;
-        s->kernel[1]->fn(&a);
+        s->kernel[INPUT]->fn(&a);
     }
 }
 
@@ -137,7 +140,7 @@ static void multiply(const ai_step *s, const tiling *t, const chunk *c, ai_wide 
         a.in = in + xi * t->in_blocks * a.in_plane;
         a.out = out + i * a.out_plane;
         a.panel_end = (int32_t)count;
-        s->kernel[0]->fn(&a);
+        s->kernel[PRODUCTS]->fn(&a);
     }
 }
 
@@ -163,7 +166,7 @@ static void transform_output(const ai_step *s, const ai_window3 *v, const tiling
         a.bias = bias == NULL ? NULL : bias + b * 16;
         a.residual = r == NULL ? NULL : (const float *)r->data + block * r->plane;
         a.out = (float *)y->data + block * y->plane;
-        s->kernel[2]->fn(&a);
+        s->kernel[OUTPUT]->fn(&a);
     }
 }
 
