@@ -60,18 +60,23 @@ AI_API ai_status ai_classes_json(const ai_class *classes, uint32_t count, char *
 
 typedef struct ai_writer ai_writer;
 
-/* Opens a session on `model` (which must outlive it) and reads its resources "text", "vocabulary"
- * and, for rules of verse, "rhymes": docs/format.md. The session must keep a state. options: as of
- * ai_session_open, NULL for the defaults. One caller at a time. */
+/* Opens a session on `model` (which must outlive it) and reads its resources "text", "vocabulary",
+ * for rules of verse "rhymes", and "simplified" if it is there: docs/format.md. The session must
+ * keep a state. options: as of ai_session_open, NULL for the defaults. One caller at a time. */
 AI_API ai_status ai_writer_open(ai_writer **writer, const ai_model *model,
                                 const ai_options *options, ai_error *err);
 AI_API void ai_writer_close(ai_writer *writer);
 
+enum {
+    AI_TEXT_SIMPLIFIED = 1,            /* in simplified script: the model has "simplified" */
+    AI_TEXT_NO_RULES = 2               /* without the recipe's rhymes and tones */
+};
+
 typedef struct ai_text_options {
     uint32_t    size;
-    uint32_t    reserved;
+    uint32_t    flags;                 /* of AI_TEXT_* below, else 0 */
     uint64_t    seed;                  /* the same: the same text, on every machine */
-    const char *start;                 /* how the text begins; NULL: freely. All UTF-8 */
+    const char *start;                 /* how the text begins; NULL: freely. UTF-8, either script */
     const char *acrostic;              /* the first character of each line; NULL: free */
     const char *theme;                 /* characters wanted somewhere, at most 16; NULL: none */
     double      temperature;           /* 0: the recipe's */

@@ -21,6 +21,9 @@ static const ai_cli_option options[] = {
     {"count", 0, AI_CLI_COUNT, false, MAX_COUNT, "K", "how many texts, with seeds N, N+1, ..."},
     {"temperature", 0, AI_CLI_TEXT, false, 0, "T", "below 1: what is likely gets likelier"},
     {"top-p", 0, AI_CLI_TEXT, false, 0, "P", "draws among the likeliest that have this chance"},
+    {"script", 0, AI_CLI_TEXT, false, 0, "S",
+     "simplified or traditional, if the model knows both; it reads either"},
+    {"no-rules", 0, AI_CLI_FLAG, false, 0, NULL, "without the model's rhymes and tones"},
     {"json", 0, AI_CLI_FLAG, false, 0, NULL, "prints one JSON object a text"},
     {"stream", 0, AI_CLI_FLAG, false, 0, NULL, "shows each character as soon as it stands"},
     AI_CLI_OPTION_THREADS,
@@ -158,6 +161,17 @@ static int write_with(const ai_cli_args *args, ai_text_options *o, const char *m
     return status;
 }
 
+static int take_script(ai_text_options *o, const ai_cli_args *args)
+{
+    const char *script = ai_cli_text(args, "script");
+    if (script && strcmp(script, "simplified") == 0)
+        o->flags |= AI_TEXT_SIMPLIFIED;
+    else if (script && strcmp(script, "traditional"))
+        return ai_cli_misused(args->command,
+                              "--script is '%s', there are simplified and traditional", script);
+    return AI_CLI_OK;
+}
+
 static int take_wishes(ai_text_options *o, const ai_cli_args *args)
 {
     o->start = ai_cli_text(args, "start");
@@ -166,7 +180,10 @@ static int take_wishes(ai_text_options *o, const ai_cli_args *args)
     o->seed = ai_cli_text(args, "seed") ? ai_cli_count(args, "seed", 1) : seed_by_clock();
     if (ai_cli_flag(args, "json") && ai_cli_flag(args, "stream"))
         return ai_cli_misused(args->command, "--json prints whole texts, --stream characters");
-    int status = take_number(args, "temperature", 1000, &o->temperature);
+    o->flags = ai_cli_flag(args, "no-rules") ? AI_TEXT_NO_RULES : 0;
+    int status = take_script(o, args);
+    if (status == AI_CLI_OK)
+        status = take_number(args, "temperature", 1000, &o->temperature);
     return status == AI_CLI_OK ? take_number(args, "top-p", 1, &o->top_p) : status;
 }
 

@@ -40,17 +40,22 @@ ai_status ai_text_recipe_read(ai_text_recipe *recipe, const char *text, size_t b
 
 typedef struct ai_vocabulary {
     uint32_t count;
-    char (*text)[5]; /* one character each */
+    char (*text)[5];       /* one character each */
+    char (*simplified)[5]; /* the same in the other script; NULL: there is one script */
 } ai_vocabulary;
 
 ai_status ai_vocabulary_open(ai_vocabulary *vocabulary, const void *data, size_t bytes,
                              ai_error *err);
+/* Reads the resource "simplified" into a vocabulary that is open. */
+ai_status ai_vocabulary_simplify(ai_vocabulary *vocabulary, const void *data, size_t bytes,
+                                 ai_error *err);
 void ai_vocabulary_close(ai_vocabulary *vocabulary);
 
-/* Numbers, from 0, of the characters of `text`, at most `most` of them. what: "start" and the like,
- * for the message. */
-ai_status ai_vocabulary_read(const ai_vocabulary *vocabulary, const char *what, const char *text,
-                             uint32_t most, uint32_t *number, uint32_t *count, ai_error *err);
+/* Numbers, from 0, of the characters of `text`, at most `most` of them, in either script; where
+ * both have one, is_simplified says which it is. what: "start" and the like, for the message. */
+ai_status ai_vocabulary_read(const ai_vocabulary *vocabulary, bool is_simplified, const char *what,
+                             const char *text, uint32_t most, uint32_t *number, uint32_t *count,
+                             ai_error *err);
 
 /* ---- Rules of verse: readings of characters, tones and rhymes (verse.c) ---- */
 

@@ -69,7 +69,9 @@ static ai_status read_rhyme(ai_text_recipe *r, const json_t *value, ai_error *er
 static bool is_pattern(const ai_text_recipe *r, const char *text)
 {
     for (uint32_t line = 0; line < r->lines; line++) {
-        if (strspn(text, "LO*") != r->width || text[r->width] != (line + 1 < r->lines ? ' ' : '\0'))
+        bool is_rhyming = line == 0 && text[r->width - 1] == 'R';
+        if (strspn(text, "LO*") + is_rhyming != r->width ||
+            text[r->width] != (line + 1 < r->lines ? ' ' : '\0'))
             return false;
         text += r->width + 1;
     }
@@ -84,7 +86,7 @@ static ai_status read_tones(ai_text_recipe *r, const json_t *value, ai_error *er
     for (size_t i = 0; i < count; i++) {
         const char *text = json_string_value(json_array_get(value, i));
         if (!text || !is_pattern(r, text))
-            return refuse("tones", "patterns of L, O and *, a blank between lines", err);
+            return refuse("tones", "patterns of L, O and *, a blank between lines, R perhaps at the end of the first", err);
         strcpy(r->tone[i], text);
     }
     r->tone_count = (uint32_t)count;

@@ -61,7 +61,8 @@ typedef struct place { /* what the rules ask of the next character */
     uint64_t any;      /* patterns that take a character without readings */
     uint64_t level;    /* ... with a level reading */
     uint64_t oblique;
-    int32_t letter; /* index of the rhyme, or -1 */
+    uint64_t rhyming; /* that begin the rhyme of A here, with a level reading */
+    int32_t letter;   /* index of the rhyme, or -1 */
 } place;
 
 void ai_verse_begin(ai_verse *v, const ai_text_recipe *recipe, const ai_readings *readings)
@@ -75,7 +76,7 @@ void ai_verse_begin(ai_verse *v, const ai_text_recipe *recipe, const ai_readings
 static place look(const ai_verse *v)
 {
     const ai_text_recipe *r = v->recipe;
-    place p = {0, 0, 0, -1};
+    place p = {.letter = -1};
     uint32_t line = v->place / r->width;
     uint32_t column = v->place % r->width;
     for (uint32_t i = 0; i < r->tone_count; i++) {
@@ -83,7 +84,8 @@ static place look(const ai_verse *v)
         char tone = r->tone[i][line * (r->width + 1) + column];
         p.any |= tone == '*' ? bit : 0;
         p.level |= tone != 'O' ? bit : 0;
-        p.oblique |= tone != 'L' ? bit : 0;
+        p.oblique |= tone == 'O' || tone == '*' ? bit : 0;
+        p.rhyming |= tone == 'R' ? bit : 0;
     }
     if (column + 1 == r->width && r->rhyme[line] >= 'A')
         p.letter = r->rhyme[line] - 'A';
@@ -119,13 +121,13 @@ static uint32_t rhyming(const ai_verse *v, const place *p, const uint8_t *readin
     return count;
 }
 
-/* Whether an earlier line of the same rhyme ends in this character. */
+/* Whether an earlier line ends in this character. */
 static bool ends_line(const ai_verse *v, uint32_t character)
 {
     const ai_text_recipe *r = v->recipe;
     uint32_t line = v->place / r->width;
     for (uint32_t i = 0; i < line; i++)
-        if (r->rhyme[i] == r->rhyme[line] && v->text[(i + 1) * r->width - 1] == character)
+        if (v->text[(i + 1) * r->width - 1] == character)
             return true;
     return false;
 }
@@ -160,7 +162,7 @@ static bool is_allowed(const ai_verse *v, const place *p, uint32_t character, in
 uint32_t ai_verse_allow(const ai_verse *v, uint8_t *allowed, uint32_t count)
 {
     uint32_t found = 0;
-    place p = v->recipe->lines ? look(v) : (place){0, 0, 0, -1};
+    place p = v->recipe->lines ? look(v) : (place){.letter = -1};
     for (int rules = WITH_TONES; rules <= WITH_NEITHER && !found; rules++) {
         for (uint32_t i = 0; i < count; i++)
             allowed[i] = is_allowed(v, &p, i, rules);
@@ -170,6 +172,15 @@ uint32_t ai_verse_allow(const ai_verse *v, uint8_t *allowed, uint32_t count)
             found += allowed[i];
     }
     return found;
+}
+
+/* The first line rhymes in every pattern that is left. */
+static void begin_rhyme(ai_verse *v, const uint8_t *readings)
+{
+    uint32_t count = 0;
+    for (int i = 0; i < AI_TEXT_MAX_READINGS && readings[i]; i++)
+        if (!(readings[i] & AI_OBLIQUE))
+            v->rhyme[0][count++] = readings[i];
 }
 
 void ai_verse_put(ai_verse *v, uint32_t character)
@@ -182,6 +193,8 @@ void ai_verse_put(ai_verse *v, uint32_t character)
     if (readings && p.letter >= 0 && rhyming(v, &p, readings, found))
         memcpy(v->rhyme[p.letter], found, sizeof found);
     uint64_t fit = readings ? fitting(&p, readings) : v->alive;
+    if (readings && fit && !(fit & ~p.rhyming))
+        begin_rhyme(v, readings);
     v->alive = fit ? fit : v->alive;
     v->text[v->place++] = character;
 }

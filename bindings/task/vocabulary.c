@@ -29,44 +29,70 @@ static uint32_t count_lines(const char *data, size_t bytes)
     return count;
 }
 
-ai_status ai_vocabulary_open(ai_vocabulary *v, const void *data, size_t bytes, ai_error *err)
+/* `count` lines; *made is the caller's on failure too. name: of the resource. */
+static ai_status read_lines(char (**made)[5], uint32_t count, const char *name, const void *data,
+                            size_t bytes, ai_error *err)
 {
     const char *at = data;
     const char *end = at + bytes;
-    *v = (ai_vocabulary){count_lines(data, bytes), NULL};
-    if (!v->count || v->count > MAX_COUNT)
-        return ai_task_fail(err, AI_E_FORMAT, "vocabulary: %s lines, 1 to %d are needed",
-                            v->count ? "too many" : "no", MAX_COUNT);
-    v->text = calloc(v->count, sizeof *v->text);
-    if (!v->text)
-        return ai_task_no_memory(err, v->count * sizeof *v->text, "the vocabulary");
-    for (uint32_t i = 0; i < v->count; i++) {
+    *made = calloc(count, sizeof **made);
+    if (!*made)
+        return ai_task_no_memory(err, count * sizeof **made, "the vocabulary");
+    for (uint32_t i = 0; i < count; i++) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         stop = stop ? stop : end;
-        if (!read_line(v->text[i], at, (size_t)(stop - at)))
-            return ai_task_fail(err, AI_E_FORMAT, "vocabulary: line %u is not one UTF-8 character",
+        if (!read_line((*made)[i], at, (size_t)(stop - at)))
+            return ai_task_fail(err, AI_E_FORMAT, "%s: line %u is not one UTF-8 character", name,
                                 i + 1);
         at = stop + 1;
     }
     return AI_OK;
 }
 
+ai_status ai_vocabulary_open(ai_vocabulary *v, const void *data, size_t bytes, ai_error *err)
+{
+    *v = (ai_vocabulary){.count = count_lines(data, bytes)};
+    if (!v->count || v->count > MAX_COUNT)
+        return ai_task_fail(err, AI_E_FORMAT, "vocabulary: %s lines, 1 to %d are needed",
+                            v->count ? "too many" : "no", MAX_COUNT);
+    return read_lines(&v->text, v->count, "vocabulary", data, bytes, err);
+}
+
+ai_status ai_vocabulary_simplify(ai_vocabulary *v, const void *data, size_t bytes, ai_error *err)
+{
+    uint32_t count = count_lines(data, bytes);
+    if (count != v->count)
+        return ai_task_fail(err, AI_E_FORMAT, "simplified: %u lines, the vocabulary has %u", count,
+                            v->count);
+    return read_lines(&v->simplified, count, "simplified", data, bytes, err);
+}
+
 void ai_vocabulary_close(ai_vocabulary *v)
 {
     free(v->text);
-    *v = (ai_vocabulary){0, NULL};
+    free(v->simplified);
+    *v = (ai_vocabulary){.count = 0};
 }
 
-static uint32_t find(const ai_vocabulary *v, const char text[5])
+static uint32_t find_in(char (*table)[5], uint32_t count, const char text[5])
 {
-    for (uint32_t i = 0; i < v->count; i++)
-        if (memcmp(v->text[i], text, 5) == 0)
+    for (uint32_t i = 0; table && i < count; i++)
+        if (memcmp(table[i], text, 5) == 0)
             return i;
     return AI_TEXT_NONE;
 }
 
-ai_status ai_vocabulary_read(const ai_vocabulary *v, const char *what, const char *text,
-                             uint32_t most, uint32_t *number, uint32_t *count, ai_error *err)
+static uint32_t find(const ai_vocabulary *v, bool is_simplified, const char text[5])
+{
+    uint32_t number = find_in(is_simplified ? v->simplified : v->text, v->count, text);
+    return number != AI_TEXT_NONE
+               ? number
+               : find_in(is_simplified ? v->text : v->simplified, v->count, text);
+}
+
+ai_status ai_vocabulary_read(const ai_vocabulary *v, bool is_simplified, const char *what,
+                             const char *text, uint32_t most, uint32_t *number, uint32_t *count,
+                             ai_error *err)
 {
     size_t bytes = strlen(text);
     *count = 0;
@@ -78,7 +104,7 @@ ai_status ai_vocabulary_read(const ai_vocabulary *v, const char *what, const cha
         if (*count == most)
             return ai_task_fail(err, AI_E_ARGUMENT, "%s has more than %u characters", what, most);
         memcpy(character, text + at, length);
-        number[*count] = find(v, character);
+        number[*count] = find(v, is_simplified, character);
         if (number[*count] == AI_TEXT_NONE)
             return ai_task_fail(err, AI_E_ARGUMENT, "%s has '%s', the vocabulary does not", what,
                                 character);

@@ -29,6 +29,7 @@ struct ai_writer {
     uint64_t random;
     double temperature;
     double top_p;
+    bool is_simplified;
     uint32_t theme[AI_TEXT_MAX_THEME];
     uint32_t theme_count;
     char piece[5 + AI_TEXT_MAX_MARK];
@@ -41,9 +42,11 @@ static ai_status read_resources(ai_writer *w, const ai_model *model, ai_error *e
     ai_resource text = AI_RESOURCE_INIT;
     ai_resource vocabulary = AI_RESOURCE_INIT;
     ai_resource rhymes = AI_RESOURCE_INIT;
+    ai_resource simplified = AI_RESOURCE_INIT;
     ai_task_resource(model, "text", &text);
     ai_task_resource(model, "vocabulary", &vocabulary);
     ai_task_resource(model, "rhymes", &rhymes);
+    ai_task_resource(model, "simplified", &simplified);
     if (!text.data || !vocabulary.data)
         return ai_task_fail(err, AI_E_FORMAT,
                             "model has no resource '%s', a text generator has one",
@@ -51,6 +54,8 @@ static ai_status read_resources(ai_writer *w, const ai_model *model, ai_error *e
     ai_status status = ai_text_recipe_read(&w->recipe, text.data, text.bytes, err);
     if (status == AI_OK)
         status = ai_vocabulary_open(&w->vocabulary, vocabulary.data, vocabulary.bytes, err);
+    if (status == AI_OK && simplified.data)
+        status = ai_vocabulary_simplify(&w->vocabulary, simplified.data, simplified.bytes, err);
     if (status != AI_OK)
         return status;
     bool is_verse = w->recipe.tone_count || strspn(w->recipe.rhyme, "-") != w->recipe.lines;
@@ -199,6 +204,18 @@ static ai_status read_chances(ai_writer *w, const ai_text_options *o, ai_error *
     return AI_OK;
 }
 
+static ai_status read_flags(ai_writer *w, uint32_t flags, ai_error *err)
+{
+    if (flags & ~(uint32_t)(AI_TEXT_SIMPLIFIED | AI_TEXT_NO_RULES))
+        return ai_task_fail(err, AI_E_ARGUMENT, "flags are 0x%x, there are 0x3", flags);
+    w->is_simplified = flags & AI_TEXT_SIMPLIFIED;
+    if (w->is_simplified && !w->vocabulary.simplified)
+        return ai_task_fail(err, AI_E_ARGUMENT,
+                            "simplified script is asked for, the model has no resource "
+                            "'simplified'");
+    return AI_OK;
+}
+
 static ai_status read_acrostic(ai_writer *w, const char *text, ai_error *err)
 {
     const ai_text_recipe *r = &w->recipe;
@@ -207,8 +224,8 @@ static ai_status read_acrostic(ai_writer *w, const char *text, ai_error *err)
     if (!r->lines)
         return ai_task_fail(err, AI_E_ARGUMENT,
                             "acrostic is given, the model's texts have no lines");
-    ai_status status =
-        ai_vocabulary_read(&w->vocabulary, "acrostic", text, r->lines, number, &count, err);
+    ai_status status = ai_vocabulary_read(&w->vocabulary, w->is_simplified, "acrostic", text,
+                                          r->lines, number, &count, err);
     if (status != AI_OK)
         return status;
     if (count != r->lines)
@@ -229,17 +246,20 @@ static ai_status read_wishes(ai_writer *w, const ai_text_options *o, ai_error *e
 {
     const ai_vocabulary *v = &w->vocabulary;
     uint32_t count = 0;
-    ai_status status = read_chances(w, o, err);
+    ai_status status = read_flags(w, o->flags, err);
+    if (status == AI_OK)
+        status = read_chances(w, o, err);
     if (status == AI_OK && o->start)
-        status = ai_vocabulary_read(v, "start", o->start, w->recipe.length, w->forced, &count, err);
+        status = ai_vocabulary_read(v, w->is_simplified, "start", o->start, w->recipe.length,
+                                    w->forced, &count, err);
     for (uint32_t i = count; i < w->recipe.length; i++)
         w->forced[i] = AI_TEXT_NONE;
     if (status == AI_OK && o->acrostic)
         status = read_acrostic(w, o->acrostic, err);
     w->theme_count = 0;
     if (status == AI_OK && o->theme)
-        status = ai_vocabulary_read(v, "theme", o->theme, AI_TEXT_MAX_THEME, w->theme,
-                                    &w->theme_count, err);
+        status = ai_vocabulary_read(v, w->is_simplified, "theme", o->theme, AI_TEXT_MAX_THEME,
+                                    w->theme, &w->theme_count, err);
     return status;
 }
 
@@ -259,7 +279,8 @@ ai_status ai_writer_begin(ai_writer *w, const ai_text_options *options, ai_error
     status = ai_state_reset(w->session);
     if (status != AI_OK)
         return ai_task_fail(err, status, "state of the session cannot be reset");
-    ai_verse_begin(&w->verse, &w->recipe, (const ai_readings *)w->readings);
+    ai_verse_begin(&w->verse, &w->recipe,
+                   o->flags & AI_TEXT_NO_RULES ? NULL : (const ai_readings *)w->readings);
     w->count = 0;
     w->before = w->recipe.start;
     w->random = o->seed;
@@ -331,7 +352,8 @@ static void put(ai_writer *w, uint32_t character)
     w->before = r->first + character;
     w->count++;
     bool is_line = r->lines && w->count % r->width == 0;
-    snprintf(w->piece, sizeof w->piece, "%s%s", w->vocabulary.text[character],
+    char(*script)[5] = w->is_simplified ? w->vocabulary.simplified : w->vocabulary.text;
+    snprintf(w->piece, sizeof w->piece, "%s%s", script[character],
              is_line ? r->mark[w->count / r->width - 1] : "");
 }
 

@@ -35,7 +35,7 @@ OPTIONS = {
     "run": ["--input", "--output-dir", "--shape", "--threads", "--cpu"],
     "classify": ["--model", "--cpu", "--top", "--json"],
     "write": ["--model", "--start", "--acrostic", "--theme", "--seed", "--count", "--temperature",
-              "--top-p", "--json", "--stream", "--threads", "--cpu"],
+              "--top-p", "--script", "--no-rules", "--json", "--stream", "--threads", "--cpu"],
     "bench": ["--threads", "--cpu", "--shape", "--runs", "--profile", "--plot", "--json"],
 }
 
@@ -79,6 +79,7 @@ WRONG = [
     (["write", "--top-p", "1.5"], "--top-p is '1.5'"),
     (["write", "--seed", "0"], "--seed is '0'"),
     (["write", "--json", "--stream"], "--json prints whole texts"),
+    (["write", "--script", "runes"], "--script is 'runes', there are simplified and traditional"),
     (["write", "poem"], "'poem' is one operand too many"),
     (["bench", "--json"], "M.lai is missing"),
 ]

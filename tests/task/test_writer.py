@@ -190,7 +190,7 @@ def test_refused_by_python(poet, model):
 
 # ---- Rules of verse ----
 
-TONES = ["*OLLO LLOOL *LLOO *OOLL", "*LLOO *OOLL *OLLO LLOOL"]
+TONES = ["*OLLO LLOOL *LLOO *OOLL", "*LLOO *OOLL *OLLO LLOOL", "*OOLR LLOOL *LLOO *OOLL"]
 
 
 def readings(character):
@@ -202,6 +202,11 @@ def readings(character):
 RHYMES = "".join(" ".join(f"{t}{g}" for t, g in readings(c)) + "\n" for c in HAN).encode()
 
 
+def keeps(lines):
+    """Whether lines 2 and 4 rhyme; with no rules about half of all do not."""
+    return readings(lines[1][-1]) == readings(lines[3][-1])
+
+
 def test_rhyme_and_tones(tmp_path):
     path = convert(tmp_path, recipe={**FORM, "rhyme": "-A-A", "tones": TONES}, rhymes=RHYMES)
     used = set()
@@ -209,14 +214,17 @@ def test_rhyme_and_tones(tmp_path):
         for seed in range(1, 101):
             lines = verses(model(seed=seed))
             ends = [lines[1][-1], lines[3][-1]]
-            assert ends[0] != ends[1]
-            assert readings(ends[0]) == readings(ends[1])
             fitting = [i for i, pattern in enumerate(TONES)
-                       if all(tone == "*" or tone in [t for t, _ in readings(c)]
+                       if all(tone == "*" or tone.replace("R", "L") in [t for t, _ in readings(c)]
                               for c, tone in zip("".join(lines), pattern.replace(" ", "")))]
-            assert fitting
+            assert len(fitting) == 1
+            if fitting == [2]:
+                ends.append(lines[0][-1])
+            assert len(set(ends)) == len(ends)
+            assert all(readings(end) == readings(ends[0]) for end in ends)
             used.update(fitting)
-        assert used == {0, 1}
+        assert used == {0, 1, 2}
+        assert any(not keeps(verses(model(seed=seed, rules=False))) for seed in range(1, 11))
         # What is asked for goes before the rules.
         verses(model(seed=1, start="來來來來來"))
 
@@ -225,6 +233,33 @@ def test_rules_that_nothing_keeps_give_way(tmp_path):
     none = ("L1\n" * len(HAN)).encode()
     path = convert(tmp_path, recipe={**FORM, "tones": ["OOOOO OOOOO OOOOO OOOOO"]}, rhymes=none)
     assert len(verses(libai.TextModel(path)(seed=1))) == 4
+
+
+# ---- Two scripts ----
+
+SIMPLIFIED = HAN.replace("風", "风").replace("鳥", "鸟").replace("雲", "云").replace("無", "无")
+SIMPLIFIED = SIMPLIFIED.replace("來", "天")  # as 後 and 后 become one
+
+
+def test_scripts(tmp_path):
+    path = convert(tmp_path, data={"simplified": lines_of(SIMPLIFIED)})
+    turn = str.maketrans(HAN, SIMPLIFIED)
+    with libai.TextModel(path) as model:
+        for seed in range(1, 21):
+            text = model(seed=seed)
+            assert model(seed=seed, simplified=True) == text.translate(turn)
+        # Either script is read in both; of two with one simplified form the first in the vocabulary.
+        for simplified in (False, True):
+            for start in ("風雲無鳥來", "风云无鸟来".replace("来", "來")):
+                text = model(seed=1, start=start, simplified=simplified)
+                assert text.startswith("风云无鸟天" if simplified else "風雲無鳥來")
+        assert model(seed=1, start="天", simplified=True) == model(seed=1, start="天").translate(turn)
+        text = model(seed=5)
+        with pytest.raises(libai.Error, match="start has '龘'"):
+            model(seed=1, start="龘", simplified=True)
+        assert ai("write", "--model", path, "--seed", 5, "--script", "simplified") == (
+            0, text.translate(turn), "")
+        assert ai("write", "--model", path, "--seed", 5, "--script=traditional") == (0, text, "")
 
 
 # ---- Free form ----
@@ -278,6 +313,11 @@ UNFIT = [
      "rhymes: 1 lines, the vocabulary has 25"),
     (dict(recipe={**FORM, "rhyme": "-A-A"}, rhymes=b"L1 X2\n"), "AI_E_FORMAT", "rhymes: line 1"),
     (dict(recipe={**FORM, "rhyme": "-A-A"}, rhymes=b"L1\nL128\n"), "AI_E_FORMAT", "rhymes: line 2"),
+    (dict(data={"simplified": b"a\n"}), "AI_E_FORMAT", "simplified: 1 lines, the vocabulary has 25"),
+    (dict(data={"simplified": b"ab\n" * 25}), "AI_E_FORMAT",
+     "simplified: line 1 is not one UTF-8 character"),
+    (dict(recipe={**FORM, "tones": ["*OLLO LLOOR *LLOO *OOLL"]}), "AI_E_FORMAT", "'tones' is not"),
+    (dict(recipe={**FORM, "tones": ["*OLRO LLOOL *LLOO *OOLL"]}), "AI_E_FORMAT", "'tones' is not"),
     (dict(kind=TensorProto.INT64, places=3), None, "place"),
 ]
 
@@ -333,6 +373,11 @@ def test_command_refuses(poet):
     assert json.loads(out) == {"statusCode": 400, "body": {
         "error": "acrostic has 1 characters, the form has 4 lines"}}
     assert ai("write", "--model", poet, "--temperature", 0)[0] == 2
+    status, out, err = ai("write", "--model", poet, "--script", "Latin")
+    assert (status, out) == (2, "")
+    assert "--script is 'Latin', there are simplified and traditional" in err
+    status, out, err = ai("write", "--model", poet, "--script", "simplified")
+    assert (status, out) == (1, "") and "the model has no resource 'simplified'" in err
 
 
 def test_convert_by_command(tmp_path):

@@ -103,7 +103,7 @@ class RawClass(ctypes.Structure):
 
 
 class TextOptions(ctypes.Structure):
-    _fields_ = [("size", c_uint32), ("reserved", c_uint32), ("seed", c_uint64), ("start", c_char_p),
+    _fields_ = [("size", c_uint32), ("flags", c_uint32), ("seed", c_uint64), ("start", c_char_p),
                 ("acrostic", c_char_p), ("theme", c_char_p), ("temperature", c_double),
                 ("top_p", c_double)]
 

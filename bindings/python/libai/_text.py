@@ -13,6 +13,7 @@ from . import _library as lib
 from ._model import Model
 
 UINT64_MAX = 0xFFFFFFFFFFFFFFFF
+SIMPLIFIED, NO_RULES = 1, 2  # AI_TEXT_*
 
 
 class TextModel(lib.Closing):
@@ -35,11 +36,14 @@ class TextModel(lib.Closing):
 
     def write(self, *, seed: int = 1, start: str | None = None, acrostic: str | None = None,
               theme: str | None = None, temperature: float | None = None,
-              top_p: float | None = None) -> Iterator[str]:
+              top_p: float | None = None, simplified: bool = False,
+              rules: bool = True) -> Iterator[str]:
         """The characters of a text, the last of a line with its mark. start: how the text begins.
         acrostic: the first character of each line. theme: characters wanted somewhere.
-        temperature, top_p: None is what the model's recipe says."""
+        temperature, top_p: None is what the model's recipe says. simplified: the script in which
+        it writes; it reads either. rules: whether rhymes and tones of the recipe hold."""
         options = lib.sized(lib.TextOptions)
+        options.flags = (SIMPLIFIED if simplified else 0) | (0 if rules else NO_RULES)
         options.seed = lib.integer(seed, "seed", 0, UINT64_MAX)
         for name, text in (("start", start), ("acrostic", acrostic), ("theme", theme)):
             if text is not None:
