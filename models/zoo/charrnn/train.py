@@ -97,7 +97,11 @@ class Training:
         self.record(stage, "validation perplexity", value)
         if value < self.best:
             self.best = value
-            torch.save(self.net.state_dict(), os.path.join(self.args.out, "best.pt"))
+            torch.save(  # in the older form, which models/zoo/torch_file.py reads
+                self.net.state_dict(),
+                os.path.join(self.args.out, "best.pt"),
+                _use_new_zipfile_serialization=False,
+            )
 
     def record(self, stage, what, value):
         self.writer.writerow([self.step, round(self.seconds), stage, what, f"{value:.4f}"])
