@@ -4,12 +4,14 @@
 
 usage: bench/cold/cold.py [--build build] [--work build-peers] [--ncnn LIBNCNN] [--rounds 21]
            [--network NAME]... [--classify MODEL.lai MODEL.onnx IMAGE]
+           [--poem MODEL.lai MODEL.onnx]
 
 The networks are those that `bench/peers/run convert` left in WORK/models; bench/cold/ncnn builds
 LIBNCNN. Each form is a small C program with one thread on one CPU; answers are compared first.
 Measured are the time with all files in the page cache; with the form's own files dropped from it,
 beside reading the same files with cat; the peak of resident memory; and how long opening takes.
---classify takes a photograph to its label instead of a tensor to a tensor; it needs NumPy.
+--classify takes a photograph to its label instead of a tensor to a tensor, --poem writes a poem
+beside ONNX Runtime in Python; they need NumPy.
 Writes WORK/results/{cold,memory}.cold.json for bench/report.py. Exits 1 where libai's peak is over
 weights + arena + 4 MiB, or where no process opened its model within a millisecond."""
 from __future__ import annotations
@@ -180,6 +182,8 @@ def results_of(args) -> list[dict]:
         found = [(name, forms.of_network(args, name)) for name in args.network]
         if args.classify:
             found.append(("photograph to label", forms.of_photograph(args, folder, *args.classify)))
+        if args.poem:
+            found.append(("a whole poem", forms.of_poem(args, folder, *args.poem)))
         return [measure(args, *one) for one in found]
 
 
@@ -216,12 +220,14 @@ def arguments():
     parser.add_argument("--ncnn", help="ncnn's shared library, made by bench/cold/ncnn")
     parser.add_argument("--network", action="append", help="else resnet50 and mobilenetv2")
     parser.add_argument("--classify", nargs=3, metavar=("LAI", "ONNX", "IMAGE"))
+    parser.add_argument("--poem", nargs=2, metavar=("LAI", "ONNX"))
     parser.add_argument("--rounds", type=int, default=21, help="with a warm page cache")
     parser.add_argument("--dropped", type=int, default=5, help="rounds with files dropped too")
     args = parser.parse_args()
     args.build, args.work = os.path.abspath(args.build), os.path.abspath(args.work)
     args.venv = args.venv or os.path.join(args.work, "venv")
-    args.network = args.network or ([] if args.classify else ["resnet50", "mobilenetv2"])
+    is_other = args.classify or args.poem
+    args.network = args.network or ([] if is_other else ["resnet50", "mobilenetv2"])
     args.programs = os.path.join(args.build, "bench", "cold")
     args.library = {name: (sorted(glob.glob(os.path.join(args.venv, pattern))) or [""])[-1]
                     for name, pattern in forms.LIBRARIES.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import Callable, NamedTuple
@@ -100,16 +101,41 @@ def of_network(args, name: str) -> list[Form]:
     return [*found, *of_ncnn(args, stem), of_openvino(args, stem)]
 
 
-def of_photograph(args, folder: str, lai: str, onnx: str, image: str) -> list[Form]:
-    """`ai classify` beside ONNX Runtime with the same decoding; both print the label."""
+def resources(args, lai: str, folder: str, *names: str) -> list[str]:
+    """Files in `folder` that hold resources of a model."""
     places = [os.path.join(args.build, part) for part in ("lib", "models", "bindings/task")]
     os.environ.setdefault("LIBAI_PATH", os.pathsep.join(places))
     sys.path.insert(0, os.path.join(ROOT, "bindings", "python"))
     import libai
     held = libai.Model(lai).resources
-    labels = os.path.join(folder, "labels")
-    with open(labels, "wb") as out:
-        out.write(held["labels"])
+    paths = [os.path.join(folder, name) for name in names]
+    for name, path in zip(names, paths):
+        with open(path, "wb") as out:
+            out.write(held[name])
+    return paths
+
+
+def poem_form(output: bytes) -> bytes:
+    """Poems differ, their form does not: the number of characters between the marks."""
+    return " ".join(str(len(line)) for line in re.findall(r"\w+", output.decode())).encode()
+
+
+def of_poem(args, folder: str, lai: str, onnx: str) -> list[Form]:
+    """`ai write` beside ONNX Runtime in Python."""
+    ai = os.path.join(args.build, "bindings", "cli", "ai")
+    own = [ai, "write", "--model", lai, "--seed", "1", "--threads", "1"]
+    script = [os.path.join(args.venv, "bin", "python"), "-B", os.path.join(HERE, "poem_ort.py"),
+              onnx, *resources(args, lai, folder, "text", "vocabulary")]
+    return [Form("libai", lambda runs: own, [lai], True, lai, False, poem_form),
+            Form("ONNX Runtime, in Python", lambda runs: script, [args.library["ort"], onnx],
+                 has_runs=False, answer=poem_form)]
+
+
+def of_photograph(args, folder: str, lai: str, onnx: str, image: str) -> list[Form]:
+    """`ai classify` beside ONNX Runtime with the same decoding; both print the label."""
+    labels, recipe = resources(args, lai, folder, "labels", "image")
+    with open(recipe, encoding="utf-8") as file:
+        recipe = file.read()
     ai = os.path.join(args.build, "bindings", "cli", "ai")
     ort = args.library["ort"]
     own = [ai, "classify", "--model", lai, "--top", "1", "--json", image]
@@ -118,7 +144,7 @@ def of_photograph(args, folder: str, lai: str, onnx: str, image: str) -> list[Fo
     for title, model in (("ONNX Runtime, .ort in place", variants(args, onnx) + ".ort"),
                          ("ONNX Runtime, .onnx", onnx)):
         command = [os.path.join(args.programs, "classify-ort"), ort, model,
-                   held["image"].decode(), labels, image]
+                   recipe, labels, image]
         found.append(Form(title, lambda runs, command=command: command, [ort, model],
                           has_runs=False))
     return found
