@@ -223,5 +223,7 @@ void ai_cli_close(ai_cli_model *m);
 /* A model that the project ships: beside an installed bin/, in this build's tree, or where this
  * build installs it; to be freed; NULL: it is not there. */
 char *ai_cli_find_shipped(const char *file);
+/* A program that people do not call themselves, found in the same way. */
+char *ai_cli_find_program(const char *file);
 
 #endif

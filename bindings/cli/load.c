@@ -121,14 +121,15 @@ void ai_cli_close(ai_cli_model *m)
     *m = (ai_cli_model){.options = AI_OPTIONS_INIT};
 }
 
-char *ai_cli_find_shipped(const char *file)
+/* `file` in a folder beside that of the running program, or in `fixed`. */
+static char *find_beside(const char *const *beside, size_t count, const char *fixed,
+                         const char *file)
 {
-    static const char *const beside[] = {AI_SHARE_FROM_BIN, AI_ZOO_FROM_BUILD};
     char *folder = ai_cli_own_folder();
     char *path = NULL;
-    for (size_t i = 0; i <= sizeof beside / sizeof beside[0] && !path; i++) {
-        bool is_fixed = i == sizeof beside / sizeof beside[0];
-        char *near = is_fixed ? strdup(AI_SHARE) : folder ? ai_cli_join(folder, beside[i]) : NULL;
+    for (size_t i = 0; i <= count && !path; i++) {
+        bool is_fixed = i == count;
+        char *near = is_fixed ? strdup(fixed) : folder ? ai_cli_join(folder, beside[i]) : NULL;
         path = near ? ai_cli_join(near, file) : NULL;
         free(near);
         if (path && access(path, R_OK) != 0) {
@@ -138,4 +139,16 @@ char *ai_cli_find_shipped(const char *file)
     }
     free(folder);
     return path;
+}
+
+char *ai_cli_find_shipped(const char *file)
+{
+    static const char *const beside[] = {AI_SHARE_FROM_BIN, AI_ZOO_FROM_BUILD};
+    return find_beside(beside, 2, AI_SHARE, file);
+}
+
+char *ai_cli_find_program(const char *file)
+{
+    static const char *const beside[] = {".", AI_LIBEXEC_FROM_BIN, "../faas", "../fetch"};
+    return find_beside(beside, 4, AI_LIBEXEC, file);
 }

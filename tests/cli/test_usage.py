@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-COMMANDS = ["convert", "info", "verify", "run", "classify", "write", "bench"]
+COMMANDS = ["convert", "info", "verify", "run", "classify", "write", "package", "bench"]
 
 
 def test_overview_lists_the_commands(ai):
@@ -36,6 +36,8 @@ OPTIONS = {
     "classify": ["--model", "--cpu", "--top", "--json"],
     "write": ["--model", "--start", "--acrostic", "--theme", "--seed", "--count", "--temperature",
               "--top-p", "--script", "--no-rules", "--json", "--stream", "--threads", "--cpu"],
+    "package": ["--platform", "--model", "--out", "--name", "--handler", "--memory", "--image", "--read",
+                "--write", "--store", "--fetch", "--certificates", "--limit", "--replace"],
     "bench": ["--threads", "--cpu", "--shape", "--runs", "--profile", "--plot", "--json"],
 }
 
@@ -81,6 +83,7 @@ WRONG = [
     (["write", "--json", "--stream"], "--json prints whole texts"),
     (["write", "--script", "runes"], "--script is 'runes', there are simplified and traditional"),
     (["write", "poem"], "'poem' is one operand too many"),
+    (["package", "--platform", "oci", "--out", "a"], "--model M.lai is missing"),
     (["bench", "--json"], "M.lai is missing"),
 ]
 
