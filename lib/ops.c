@@ -21,20 +21,37 @@ const ai_op_row *ai_op_find(uint32_t number)
 
 /* ---- Outputs ---- */
 
-/* Activations are plain, or f32 images in blocks of 16 channels; nothing else is ever written. */
-static ai_status check_output_layout(const ai_step *s, uint32_t i, ai_type type, uint32_t rank,
-                                     ai_error *err)
+/* Of other operators all blocks of 16 channels are f32. */
+static bool knows_u8_blocks(const ai_step *s)
+{
+    uint32_t op = s->file->op;
+    return op == AI_OP_QUANTIZE_LINEAR || op == AI_OP_DEQUANTIZE_LINEAR;
+}
+
+/* Activations are plain, or images in blocks of 16 channels: f32, or u8 where the operator knows
+ * them; nothing else is ever read or written. */
+static ai_status check_layouts(const ai_step *s, uint32_t i, ai_type type, uint32_t rank,
+                               ai_error *err)
 {
     uint32_t layout = s->out[i]->layout;
+    bool is_u8 = knows_u8_blocks(s);
+    for (uint32_t k = 0; k < s->in_count; k++) {
+        const ai_tensor *t = s->in[k];
+        if (t != NULL && t->layout == AI_LAYOUT_NCHW16C && t->type != AI_F32 && !is_u8)
+            return ai_fail_step(err, AI_E_UNSUPPORTED, s,
+                                "input %u is %s in blocks of 16 channels, needs f32", k,
+                                ai_type_name((ai_type)t->type));
+    }
     if (layout == AI_LAYOUT_PLAIN)
         return AI_OK;
     if (layout != AI_LAYOUT_NCHW16C)
         return ai_fail_step(err, AI_E_FORMAT, s, "output %u has layout %u, which is for weights", i,
                             layout);
-    if (rank != 4 || type != AI_F32)
-        return ai_fail_step(err, AI_E_FORMAT, s,
-                            "output %u is %s of rank %u, blocks of 16 channels need f32 of rank 4",
-                            i, ai_type_name(type), rank);
+    if (rank != 4 || (type != AI_F32 && !(type == AI_U8 && is_u8)))
+        return ai_fail_step(
+            err, AI_E_UNSUPPORTED, s,
+            "output %u is %s of rank %u, blocks of 16 channels need f32%s of rank 4", i,
+            ai_type_name(type), rank, is_u8 ? " or u8" : "");
     return AI_OK;
 }
 
@@ -54,7 +71,7 @@ ai_status ai_set_output(ai_step *s, uint32_t i, ai_type type, uint32_t rank, con
                             "output %u has a negative dimension or over 2^40 elements: %s", i,
                             ai_shape_text(rank, dim, text));
     }
-    ai_status status = check_output_layout(s, i, type, rank, err);
+    ai_status status = check_layouts(s, i, type, rank, err);
     if (status != AI_OK)
         return status;
     ai_tensor *t = s->out[i];

@@ -165,6 +165,13 @@ static void make_params(any *a, step *s, const ai_op_row *row)
         for (int i = 0; i < AI_FILE_MAX_RANK; i++)
             s->params.resize.axes[i] = (int8_t)(one_in(a, 8) ? small_int(a) : i);
         return;
+    case AI_OP_QUANTIZE_LINEAR:
+        s->params.axis.axis = below(a, 3) - 1;
+        s->params.axis.count = (uint32_t)(one_in(a, 3) ? below(a, 14) : 0);
+        return;
+    case AI_OP_DEQUANTIZE_LINEAR:
+        s->params.axis.axis = below(a, 3) - 1;
+        return;
     case AI_OP_GROUP_NORMALIZATION:
     case AI_OP_LP_NORMALIZATION:
         s->params.axis.count = (uint32_t)(1 + below(a, 3));
@@ -252,6 +259,11 @@ static bool fitting_shape(any *a, step *s, uint32_t i, uint32_t *rank, int64_t *
     if (one_in(a, 10))
         return false;
     switch (s->file.op) {
+    case AI_OP_QUANTIZE_LINEAR:
+    case AI_OP_DEQUANTIZE_LINEAR:
+        *rank = (uint32_t)below(a, 2);
+        dim[0] = one_in(a, 2) ? 1 : channels;
+        return true;
     case AI_OP_BATCH_NORMALIZATION:
     case AI_OP_INSTANCE_NORMALIZATION:
     case AI_OP_GROUP_NORMALIZATION:
@@ -330,6 +342,25 @@ static uint8_t weight_layout(any *a, const step *s)
 static ai_type make_type(any *a)
 {
     return one_in(a, 3) ? (ai_type)(1 + below(a, 13)) : AI_F32;
+}
+
+/* The types that operators on several need, or any. */
+static ai_type fitting_type(any *a, const step *s, uint32_t i, ai_type type)
+{
+    if (one_in(a, 20))
+        return make_type(a);
+    switch (s->file.op) {
+    case AI_OP_RNN:
+    case AI_OP_GRU:
+    case AI_OP_LSTM:
+        return i == 4 ? AI_S32 : type;
+    case AI_OP_QUANTIZE_LINEAR:
+        return i < 2 ? AI_F32 : AI_U8;
+    case AI_OP_DEQUANTIZE_LINEAR:
+        return i == 1 ? AI_F32 : AI_U8;
+    default:
+        return type;
+    }
 }
 
 static bool takes_lists(uint32_t op)
@@ -423,13 +454,12 @@ static void make_step(any *a, step *s, const ai_op_row *row)
             layout = 0;
         if (one_in(a, 40))
             layout = (uint8_t)below(a, AI_LAYOUT_COUNT);
-        step_shape(s, i,
-                   layout == AI_LAYOUT_QPANEL16          ? AI_S8
-                   : layout != 0                         ? AI_F32
-                   : one_in(a, 20)                       ? make_type(a)
-                   : is_recurrent(row->number) && i == 4 ? AI_S32
-                                                         : type,
-                   layout, rank, dim);
+        ai_type fitting = fitting_type(a, s, i, type);
+        if (layout == AI_LAYOUT_QPANEL16)
+            fitting = AI_S8;
+        else if (layout != 0)
+            fitting = one_in(a, 4) ? AI_U8 : AI_F32;
+        step_shape(s, i, fitting, layout, rank, dim);
         for (int k = 0; k < 4 && layout == AI_LAYOUT_NCHW16C && one_in(a, 3); k++)
             s->in[i].border[k] = (uint32_t)below(a, 3);
     }
@@ -450,7 +480,7 @@ static bool is_possible(const ai_tensor *t)
     if (!ai_count(t->rank, t->dim, &count))
         return false;
     if (t->layout == AI_LAYOUT_NCHW16C)
-        return t->rank == 4 && t->type == AI_F32;
+        return t->rank == 4 && (t->type == AI_F32 || t->type == AI_U8);
     return ai_layout_bytes(t->layout, t->type, t->rank, t->dim, &bytes);
 }
 
@@ -472,11 +502,15 @@ static void fill(any *a, ai_tensor *t)
     int64_t count = (int64_t)((size_t)t->bytes / bytes);
     char *data = t->data;
     if (t->layout == AI_LAYOUT_NCHW16C) { /* all of it: borders are zeros, lanes are finite */
-        data -= (size_t)(t->border[0] * t->row + t->border[1] * 16) * sizeof(float);
+        data -= (size_t)(t->border[0] * t->row + t->border[1] * 16) * bytes;
         memset(data, 0, (size_t)t->bytes);
         count = 0;
-        for (int64_t i = 0; i < ai_tensor_count(t); i++)
-            *step_f32(t, i) = (float)(below(a, 2000) - 1000) / 256;
+        for (int64_t i = 0; i < ai_tensor_count(t); i++) {
+            if (t->type == AI_F32)
+                *step_f32(t, i) = (float)(below(a, 2000) - 1000) / 256;
+            else
+                *(uint8_t *)step_element(t, i) = (uint8_t)below(a, 256);
+        }
     }
     for (int64_t i = 0; i < count; i++) {
         float x = (float)(below(a, 2000) - 1000) / 256;
@@ -517,10 +551,7 @@ static uint8_t *collect(const step *s, size_t *bytes)
         data = realloc(data, *bytes + count * one + 1);
         for (size_t k = 0; k < count; k++) {
             uint64_t element;
-            memcpy(&element,
-                   t->layout == AI_LAYOUT_NCHW16C ? (const char *)step_f32(t, (int64_t)k)
-                                                  : (const char *)t->data + k * one,
-                   one);
+            memcpy(&element, step_element(t, (int64_t)k), one);
             make_comparable((uint8_t *)&element, t->type);
             memcpy(data + *bytes + k * one, &element, one);
         }
@@ -583,11 +614,12 @@ static bool border_is_zero(const ai_tensor *t)
 {
     if (t == NULL || t->layout != AI_LAYOUT_NCHW16C)
         return true;
+    size_t bytes = ai_type_bytes((ai_type)t->type);
     const char *data =
-        (const char *)t->data - (size_t)(t->border[0] * t->row + t->border[1] * 16) * sizeof(float);
+        (const char *)t->data - (size_t)(t->border[0] * t->row + t->border[1] * 16) * bytes;
     int64_t height = t->dim[2] + t->border[0] + t->border[2];
     for (int64_t i = 0; i < t->bytes; i++) {
-        int64_t at = i / (int64_t)sizeof(float);
+        int64_t at = i / (int64_t)bytes;
         int64_t x = at % t->row / 16 - t->border[1];
         int64_t y = at / t->row % height - t->border[0];
         if ((x < 0 || x >= t->dim[3] || y < 0 || y >= t->dim[2]) && data[i] != 0)

@@ -66,7 +66,7 @@ static size_t first(const ai_tensor *t)
 {
     if (t->layout != AI_LAYOUT_NCHW16C)
         return 0;
-    return (size_t)(t->border[0] * t->row + t->border[1] * 16) * sizeof(float);
+    return (size_t)(t->border[0] * t->row + t->border[1] * 16) * ai_type_bytes((ai_type)t->type);
 }
 
 void step_alloc(step *s, ai_tensor *t, uint32_t place)
@@ -131,27 +131,28 @@ ai_status step_run(step *s, int64_t begin, int64_t end)
     return s->step.op->run(&s->step, begin, end, s->scratch, &s->err);
 }
 
-static bool row_is_noise(const float *row, int64_t columns)
+static bool row_is_noise(const uint8_t *row, int64_t bytes)
 {
-    const uint8_t *p = (const uint8_t *)row;
-    for (size_t i = 0; i < (size_t)columns * sizeof(float); i++) {
-        if (p[i] != NOISE)
+    for (int64_t i = 0; i < bytes; i++) {
+        if (row[i] != NOISE)
             return false;
     }
     return true;
 }
 
-static bool border_is_whole(const ai_tensor *t, const float *memory)
+static bool border_is_whole(const ai_tensor *t, const uint8_t *memory)
 {
+    int64_t bytes = (int64_t)ai_type_bytes((ai_type)t->type);
     int64_t planes = t->dim[0] * ((t->dim[1] + 15) / 16);
     int64_t left = t->border[1] * 16;
     int64_t inside = t->dim[3] * 16;
     for (int64_t p = 0; p < planes; p++) {
         for (int64_t y = 0; y < t->plane / (t->row > 0 ? t->row : 1); y++) {
-            const float *row = memory + p * t->plane + y * t->row;
+            const uint8_t *row = memory + (p * t->plane + y * t->row) * bytes;
             bool is_inside = y >= t->border[0] && y < t->border[0] + t->dim[2];
-            if (!row_is_noise(row, is_inside ? left : t->row) ||
-                (is_inside && !row_is_noise(row + left + inside, t->row - left - inside)))
+            if (!row_is_noise(row, (is_inside ? left : t->row) * bytes) ||
+                (is_inside &&
+                 !row_is_noise(row + (left + inside) * bytes, (t->row - left - inside) * bytes)))
                 return false;
         }
     }
@@ -169,14 +170,25 @@ bool step_borders_are_whole(const step *s)
     return true;
 }
 
-float *step_f32(const ai_tensor *t, int64_t i)
+/* Where element i of the shape lies, in elements. */
+static int64_t place_of(const ai_tensor *t, int64_t i)
 {
     if (t->layout == AI_LAYOUT_PLAIN)
-        return (float *)t->data + i;
+        return i;
     int64_t x = i % t->dim[3];
     int64_t y = i / t->dim[3] % t->dim[2];
     int64_t c = i / t->dim[3] / t->dim[2] % t->dim[1];
     int64_t n = i / t->dim[3] / t->dim[2] / t->dim[1];
     int64_t blocks = (t->dim[1] + 15) / 16;
-    return (float *)t->data + (n * blocks + c / 16) * t->plane + y * t->row + x * 16 + c % 16;
+    return (n * blocks + c / 16) * t->plane + y * t->row + x * 16 + c % 16;
+}
+
+void *step_element(const ai_tensor *t, int64_t i)
+{
+    return (char *)t->data + (size_t)place_of(t, i) * ai_type_bytes((ai_type)t->type);
+}
+
+float *step_f32(const ai_tensor *t, int64_t i)
+{
+    return (float *)t->data + place_of(t, i);
 }

@@ -64,5 +64,7 @@ bool step_borders_are_whole(const step *s);
 
 /* Element i of a plain f32 tensor, or of one in blocks of 16 channels in plain order. */
 float *step_f32(const ai_tensor *t, int64_t i);
+/* The same of any type. */
+void *step_element(const ai_tensor *t, int64_t i);
 
 #endif
