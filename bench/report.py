@@ -25,6 +25,7 @@ import plot
 SECTIONS = {
     "warm": "Warm inference",
     "threads": "Two threads",
+    "streams": "Recurrent networks",
     "layers": "Single layers",
     "cold": "Cold start",
     "memory": "Memory",

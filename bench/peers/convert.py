@@ -12,7 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Endings of the files that an engine opens; ncnn's weights lie beside.
 ENDINGS = {"onnx": ".onnx", "lai": ".lai", "direct": ".direct.lai", "ncnn": ".ncnn.param",
-           "mnn": ".mnn", "tflite": ".tflite"}
+           "mnn": ".mnn", "tflite": ".tflite", "f16": ".f16.lai", "s8": ".s8.lai"}
 
 
 def file_of(folder: str, name: str, form: str) -> str:
@@ -22,12 +22,14 @@ def file_of(folder: str, name: str, form: str) -> str:
     return os.path.join(folder, name + ENDINGS[form])
 
 
-def command(form: str, onnx: str, target: str, ai: str, tf_python: str) -> list[str]:
+def command(form: str, onnx: str, target: str, ai: str, tf_python: str,
+            options: list[str]) -> list[str]:
     """What makes a form of an ONNX file, run in its folder."""
+    if target.endswith(".lai"):
+        more = ["--winograd", "off"] if form == "direct" else options
+        return [ai, "convert", onnx, "-o", target, *more]
     tools = os.path.dirname(sys.executable)
     return {
-        "lai": [ai, "convert", onnx, "-o", target],
-        "direct": [ai, "convert", onnx, "-o", target, "--winograd", "off"],
         "ncnn": [os.path.join(tools, "pnnx"), onnx, "fp16=0"],
         "mnn": [os.path.join(tools, "mnnconvert"), "-f", "ONNX", "--modelFile", onnx, "--MNNModel",
                 target, "--bizCode", "bench"],
@@ -40,8 +42,9 @@ def is_newer(target: str, *sources: str) -> bool:
         os.path.getmtime(target) >= os.path.getmtime(source) for source in sources)
 
 
-def convert(folder: str, name: str, form: str, ai: str, tf_python: str) -> None:
-    """Runs what is needed; where it fails there is no file, and the log says why."""
+def convert(folder: str, name: str, form: str, ai: str, tf_python: str,
+            options: list[str] | None = None) -> None:
+    """Runs what is needed, `ai convert` with these options; where it fails there is no file, and the log says why."""
     target = file_of(folder, name, form)
     onnx = target.removesuffix(ENDINGS[form]) + ENDINGS["onnx"]
     if is_newer(target, onnx, *([ai] if target.endswith(".lai") else [])):
@@ -51,7 +54,8 @@ def convert(folder: str, name: str, form: str, ai: str, tf_python: str) -> None:
     print(f"converting {os.path.basename(target)}", flush=True)
     with open(target + ".log", "w", encoding="utf-8") as log:
         try:
-            subprocess.run(command(form, onnx, target, ai, tf_python), cwd=folder, stdout=log,
+            subprocess.run(command(form, onnx, target, ai, tf_python, options or []),
+                           cwd=folder, stdout=log,
                            stderr=subprocess.STDOUT, check=True)
         except (OSError, subprocess.CalledProcessError) as error:
             print(f"  failed: {error}; {target}.log", flush=True)

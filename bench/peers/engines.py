@@ -3,6 +3,7 @@
 and gives back a function of no arguments: one inference, its answer in the shape it has."""
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -112,6 +113,7 @@ class Engine:
     form: str                   # of convert.ENDINGS
     package: str | None = None  # on PyPI; None: ours
     is_step: bool = False       # for single layers
+    most_difference: float = 0.01  # from the reference; no f32 engine comes near
 
 
 # By the name in the report. The answers are held to those of REFERENCE.
@@ -126,3 +128,9 @@ ALL = {
     "libai, one step": Engine(libai_step, "lai", is_step=True),
 }
 REFERENCE = "ONNX Runtime"
+
+
+def table(name: str) -> dict[str, Engine]:
+    """Of one of our modules, such as engines.ALL."""
+    module, _, table_name = name.partition(".")
+    return getattr(importlib.import_module(module), table_name)

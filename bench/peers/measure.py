@@ -14,8 +14,8 @@ import numpy as np
 HERE = os.path.dirname(os.path.abspath(__file__))
 START_SECONDS, PAUSE_SECONDS, GRACE_SECONDS = 120, 0.02, 60
 MOST_OTHERS = 0.1  # of the time of a burst's CPUs that others may have, else it does not count
-# An answer farther from the reference is wrong: no f32 engine comes near these.
-LEAST_COSINE, MOST_DIFFERENCE = 0.9999, 0.01
+# An answer farther from the reference is wrong: no f32 engine comes near.
+LEAST_COSINE = 0.9999
 
 
 class Failed(Exception):
@@ -42,8 +42,10 @@ def own_ticks(pid: int) -> int:
 class Worker:
     """A process that answers once and then runs in bursts; see worker.py and layer_main.c."""
 
-    def __init__(self, name: str, threads: int, command: list[str], answer: str):
+    def __init__(self, name: str, threads: int, command: list[str], answer: str,
+                 most_difference: float = 0.01):
         self.name, self.threads, self.answer = name, threads, answer
+        self.most_difference = most_difference
         self.log = f"{answer}.log"
         self.cpus = cpus = sorted(os.sched_getaffinity(0))[:threads]
         count = str(threads)
@@ -96,22 +98,24 @@ class Worker:
         self.process.wait()
 
 
-def engine_worker(name: str, model: str, given: str, threads: int) -> Worker:
+def engine_worker(name: str, model: str, given: str, threads: int,
+                  table: str = "engines.ALL") -> Worker:
     label = "".join(c if c.isalnum() else "-" for c in name)
     answer = f"{given}.{label}.{threads}.answer"
-    command = [sys.executable, "-B", os.path.join(HERE, "worker.py"), name, model, given,
+    command = [sys.executable, "-B", os.path.join(HERE, "worker.py"), table, name, model, given,
                str(threads), answer]
-    return Worker(name, threads, command, answer)
+    most = engines.table(table)[name].most_difference
+    return Worker(name, threads, command, answer, most)
 
 
-def compare(answer: np.ndarray, reference: np.ndarray) -> dict[str, str]:
+def compare(answer: np.ndarray, reference: np.ndarray, most: float) -> dict[str, str]:
     """How near the answer is, for the report; Failed where it is wrong."""
     if answer.size != reference.size:
         raise Failed(f"answer has {answer.size} values, the reference {reference.size}")
     a, b = answer.astype(np.float64), reference.astype(np.float64)
     cosine = float(a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-300))
     difference = float(np.abs(a - b).max() / np.abs(b).max())
-    if not (cosine >= LEAST_COSINE and difference <= MOST_DIFFERENCE):
+    if not (cosine >= LEAST_COSINE and difference <= most):
         raise Failed(f"wrong answer: cosine {cosine:.6f}, greatest difference {difference:.1e}")
     return {"cosine": f"{cosine:.6f}", "greatest difference": f"{difference:.1e}"}
 
@@ -126,7 +130,7 @@ def start_all(workers: list[Worker]) -> tuple[list[Worker], dict[str, str]]:
                 if worker.name != engines.REFERENCE:
                     raise Failed(f"{engines.REFERENCE} gave no answer to compare with")
                 reference = answer
-            worker.likeness = compare(answer, reference)
+            worker.likeness = compare(answer, reference, worker.most_difference)
             good.append(worker)
         except Failed as failure:
             excluded[worker.name] = str(failure)

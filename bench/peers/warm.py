@@ -16,11 +16,12 @@ import measure
 import networks
 import numpy as np
 import report
+import streams
 from networks import LAYERS, NETWORKS
 
 FORMS = ["lai", "direct", "ncnn", "mnn", "tflite"]
 THREADS = [n for n in (1, 2) if n <= len(os.sched_getaffinity(0))]
-LAYER_BURST, LAYER_SECONDS = 0.1, 3
+LAYER_BURST, LAYER_SECONDS, STREAM_BURST = 0.1, 3, 0.2
 # Name, source, library to link, and the package of Debian that has it.
 LIBRARIES = {"oneDNN": ("layer_onednn.c", "-ldnnl", "libdnnl-dev"),
              "OpenBLAS": ("layer_openblas.c", "-lopenblas", "libopenblas-dev")}
@@ -31,11 +32,13 @@ def run(args) -> None:
     os.environ["LIBAI_PATH"] = os.pathsep.join(places)
     os.environ["PYTHONPATH"] = os.path.join(networks.ROOT, "bindings", "python")
     args.models = os.path.join(args.work, "models")
-    args.network = args.network or list(NETWORKS)
+    asked = args.network or [*NETWORKS, *streams.NETWORKS]
+    args.network = [name for name in asked if name in NETWORKS]
+    args.stream = [name for name in asked if name in streams.NETWORKS]
     os.makedirs(args.models, exist_ok=True)
     for step in args.steps:
         {"convert": convert_step, "measure": measure_step, "layers": layers_step,
-         "report": report_step}[step](args)
+         "streams": streams_step, "report": report_step}[step](args)
 
 
 def convert_step(args) -> None:
@@ -73,7 +76,7 @@ def libai_version() -> str:
 
 def versions() -> dict[str, str]:
     found = {"libai": libai_version()}
-    for name, engine in engines.ALL.items():
+    for name, engine in (engines.ALL | streams.SEQUENCE).items():
         if engine.package:
             try:
                 found[name] = importlib.metadata.version(engine.package)
@@ -203,6 +206,56 @@ by the session's clock, with whatever algorithm the converter chose (GFLOP/s cou
 convolution's operations for all); oneDNN runs one primitive in the layouts that it asks for, with
 its automatic choice of algorithm; OpenBLAS im2col and a matrix product. Layout changes are in none
 of them. Answers are held to ONNX Runtime's."""
+
+
+# --- recurrent networks --------------------------------------------------------------------------
+
+def stream_workers(args, name: str) -> list[measure.Worker]:
+    _, table = streams.NETWORKS[name]
+    ai = os.path.join(args.build, "bindings", "cli", "ai")
+    path = streams.prepare(name, args.models)
+    workers = []
+    for engine, about in table.items():
+        if about.form != "onnx":
+            convert.convert(args.models, name, about.form, ai, "", streams.options(name, about.form))
+        model = convert.file_of(args.models, name, about.form)
+        which = "streams.SEQUENCE" if table is streams.SEQUENCE else "streams.CHARACTERS"
+        if os.path.exists(model):
+            workers += [measure.engine_worker(engine, model, path.replace(".onnx", ".npy"), threads,
+                                              which) for threads in THREADS]
+    return workers
+
+
+def stream_table(title: str, threads: int, workers: list[measure.Worker], excluded: dict[str, str],
+                 is_f32: bool) -> dict:
+    """Engines in f32, or those whose names say otherwise."""
+    rows = [w for w in workers if w.threads == threads and ("," not in w.name) == is_f32]
+    return {"title": f"{title}, {threads} thread{'s' if threads > 1 else ''}", "unit": "ms",
+            "group": title, "threads": threads, "rows": measure.rows(rows), "excluded": excluded}
+
+
+def streams_step(args) -> None:
+    for name in args.stream:
+        title, _ = streams.NETWORKS[name]
+        print(title, flush=True)
+        good, excluded = measure.start_all(stream_workers(args, name))
+        try:
+            measure.interleave(good, STREAM_BURST, args.seconds)
+        finally:
+            for worker in good:
+                worker.stop()
+        tables = [stream_table(title + more, threads, good, excluded, is_f32)
+                  for is_f32, more in ((True, ""), (False, ", weights of fewer bits"))
+                  for threads in THREADS]
+        tables = [table for table in tables if table["rows"]]
+        save(args, f"streams-{name}", {
+            "section": "streams", "notes": [STREAM_NOTE], "tables": tables,
+            "command": f"bench/peers/run streams --network {name} --seconds {args.seconds:g}"})
+
+
+STREAM_NOTE = """\
+CharRNN: embedding of 256, two layers of 512, 6,000 characters, batch 1; every engine carries the
+state from call to call. Engines run in turn as above; answers are those of the third call."""
 
 
 def report_step(args) -> None:
