@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the node tests that the onnx package found first generates for some operators, as the
+"""Writes the node tests that the onnx package found first generates for an operator, as the
 package's own data lie: FOLDER/NAME/model.onnx and FOLDER/NAME/test_data_set_0/*.pb.
 
-usage: generate_cases.py FOLDER OPERATOR..."""
+usage: generate_cases.py FOLDER OPERATOR"""
 
 import sys
 from pathlib import Path
@@ -21,10 +21,9 @@ def write(folder: Path, case) -> None:
             (data / f"{kind}_{i}.pb").write_bytes(tensor.SerializeToString())
 
 
-def main(folder: str, *operators: str) -> None:
-    for operator in operators:
-        for case in collect_testcases(operator):
-            write(Path(folder), case)
+def main(folder: str, operator: str) -> None:
+    for case in collect_testcases(operator):  # it generates once in a process
+        write(Path(folder), case)
 
 
 main(*sys.argv[1:])

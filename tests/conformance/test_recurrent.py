@@ -207,6 +207,44 @@ def test_length_out_of_range(tmp_path):
         assert network(feed)["Y"].tobytes() == before.tobytes()
 
 
+def test_no_steps(tmp_path):
+    """Neither a file nor a session has a sequence without steps."""
+    inputs = any_inputs(random.Random(4), "LSTM", {"direction": "forward"}, 3, 2, 8, 3)
+    inputs[0] = inputs[0][:0]
+    onnx.save(make_model("LSTM", {"direction": "forward"}, inputs, True), tmp_path / "m.onnx")
+    with pytest.raises(libai.Error, match="the sequence has no steps, needs at least 1"):
+        libai.convert(tmp_path / "m.onnx", tmp_path / "m.lai")
+
+
+@pytest.mark.parametrize("op", GATES)
+def test_silence_fades_to_nothing(op, tmp_path):
+    """What a state forgets becomes 0 and never a denormal number, which would be slow. Weights
+    forget by half a step, and nothing comes in."""
+    size = 20
+    zeros = np.zeros((1, GATES[op] * size, size), np.float32)
+    bias = np.zeros((1, 2 * GATES[op] * size), np.float32)
+    inputs = [np.zeros((1, 1, size), np.float32), zeros, zeros, bias, None]
+    if op == "RNN":
+        inputs[2] = np.eye(size, dtype=np.float32)[None] / 2
+    start = np.linspace(-1, 1, size, dtype=np.float32).reshape(1, 1, size)
+    inputs += [start, start] if op == "LSTM" else [start]
+    model = make_model(op, {"direction": "forward"}, inputs, True)
+    onnx.save(model, tmp_path / "m.onnx")
+    libai.convert(tmp_path / "m.onnx", tmp_path / "m.lai")
+    feed = feed_of(model, inputs)
+    names = [("initial_h", "Y_h"), ("initial_c", "Y_c")][:2 if op == "LSTM" else 1]
+    with libai.Model(tmp_path / "m.lai", threads=1) as network:
+        for step in range(400):
+            found = network(feed)
+            feed.update({before: found[after] for before, after in names})
+            for value in (found[after] for _, after in names):
+                small = np.abs(value[value != 0])
+                assert small.size == 0 or small.min() >= np.finfo(np.float32).tiny
+            if not any(value.any() for value in (found[after] for _, after in names)):
+                break
+    assert 50 < step < 399
+
+
 # ---- States that the session keeps ----
 
 

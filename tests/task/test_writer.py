@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -337,6 +339,17 @@ def test_not_a_number(tmp_path):
     path = convert(tmp_path, bias=bias)
     with pytest.raises(libai.Error, match="output 'logits' has NaN at 7, needs a number"):
         libai.TextModel(path)(seed=1)
+
+
+# ---- Memory ----
+
+MEMORY_TEST = Path(os.environ["AI_BUILD"]) / "tests/task/test-task-memory"
+
+
+@pytest.mark.skipif(not MEMORY_TEST.exists(), reason="not built without glibc")
+def test_each_allocation_fails(poet, tmp_path):
+    shutil.copy(poet, tmp_path / "text.lai")
+    subprocess.run([MEMORY_TEST, tmp_path / "text.lai"], check=True, timeout=60)
 
 
 # ---- The command ----
