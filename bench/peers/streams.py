@@ -67,23 +67,23 @@ def states_of(op: str) -> list[tuple[str, str]]:
             for kind in ("hc" if op == "LSTM" else "h")]
 
 
-def make_characters(op: str, path: str) -> None:
+def make_characters(op: str, path: str, batch: int = 1) -> None:
     m = Maker()
-    m.inputs.append(info("input", S64, 1, 1))
-    m.outputs.append(info("output", F32, 1, WORDS))
+    m.inputs.append(info("input", S64, 1, batch))
+    m.outputs.append(info("output", F32, batch, WORDS))
     x = m.node("Gather", [m.constant("embedding", WORDS, EMBEDDING, scale=1), "input"], ["embedded"])
     states = states_of(op)
     per_layer = len(states) // LAYERS
     for i in range(LAYERS):
         own = states[i * per_layer:(i + 1) * per_layer]
-        m.inputs += [info(before, F32, 1, 1, SIZE) for before, _ in own]
-        m.outputs += [info(after, F32, 1, 1, SIZE) for _, after in own]
+        m.inputs += [info(before, F32, 1, batch, SIZE) for before, _ in own]
+        m.outputs += [info(after, F32, 1, batch, SIZE) for _, after in own]
         m.cell(op, x, SIZE if i else EMBEDDING, f"l{i}_", [b for b, _ in own],
                [f"y{i}", *(a for _, a in own)])
         x = f"x{i}"
         m.constants.append(numpy_helper.from_array(np.array([1]), f"axis{i}"))
         m.node("Squeeze", [f"y{i}", f"axis{i}"], [x])
-    m.constants.append(numpy_helper.from_array(np.array([1, SIZE]), "flat"))
+    m.constants.append(numpy_helper.from_array(np.array([batch, SIZE]), "flat"))
     m.node("Reshape", [x, "flat"], ["last"])
     m.node("Gemm", ["last", m.constant("out", WORDS, SIZE), m.constant("bias", WORDS)], ["output"],
            transB=1)
