@@ -90,6 +90,25 @@ def make_characters(op: str, path: str, batch: int = 1) -> None:
     m.save(path)
 
 
+def make_start(path: str) -> None:
+    """The first character alone, its number a float as the cold start's programs give: without
+    states, which are zeros then."""
+    m = Maker()
+    m.inputs.append(info("input", F32, 1, 1))
+    m.outputs.append(info("output", F32, 1, WORDS))
+    m.node("Cast", ["input"], ["number"], to=S64)
+    x = m.node("Gather", [m.constant("embedding", WORDS, EMBEDDING, scale=1), "number"], ["embedded"])
+    m.constants.append(numpy_helper.from_array(np.array([1]), "axis"))
+    for i in range(LAYERS):
+        m.cell("LSTM", x, SIZE if i else EMBEDDING, f"l{i}_", [], [f"y{i}"])
+        x = m.node("Squeeze", [f"y{i}", "axis"], [f"x{i}"])
+    m.constants.append(numpy_helper.from_array(np.array([1, SIZE]), "flat"))
+    m.node("Reshape", [x, "flat"], ["last"])
+    m.node("Gemm", ["last", m.constant("out", WORDS, SIZE), m.constant("bias", WORDS)], ["output"],
+           transB=1)
+    m.save(path)
+
+
 # ---- Engines ----
 
 

@@ -235,6 +235,8 @@ def stream_table(title: str, threads: int, workers: list[measure.Worker], exclud
 
 
 def streams_step(args) -> None:
+    streams.make_start(os.path.join(args.models, "charstart.onnx"))  # for bench/cold
+    convert.convert(args.models, "charstart", "lai", os.path.join(args.build, "bindings/cli/ai"), "")
     for name in args.stream:
         title, _ = streams.NETWORKS[name]
         print(title, flush=True)
