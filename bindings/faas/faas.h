@@ -7,7 +7,7 @@
  *                  routes.c finds who answers a path
  *   plain.c        POST / as it is: Cloud Run, Knative, OpenFaaS
  *   health.c       /health, /metrics and their like; answered during an inference
- *   cloudevents.c  what comes in CloudEvents' forms
+ *   cloudevents.c  what comes in CloudEvents' forms; oip.c: in the Open Inference Protocol's
  *   models.c       the models by name, replaced while they serve
  *   worker.c       a session of each model; queue.c: threads that share a queue
  *   log.c          one line a request, and the counters
@@ -111,9 +111,9 @@ uint32_t ai_models_count(const ai_models *models);
 const char *ai_models_name(const ai_models *models, uint32_t index);
 /* Index of a name; NULL or empty: the first. -1: not there. */
 int ai_models_find(const ai_models *models, const char *name);
-/* Looks, at most once a second, whether a newer file lies at the path; opens, verifies and tries it
- * before it takes the old one's place. A bad one is named in the log and left. Returns the current
- * one, held for the caller. */
+/* options: of a session; NULL: does not look. Looks, at most once a second, whether a newer file
+ * lies at the path; opens, verifies and tries it before it takes the old one's place. A bad one is
+ * named in the log and left. Returns the current one, held for the caller. */
 ai_loaded *ai_models_hold(ai_models *models, uint32_t index, const ai_options *options);
 void ai_models_release(ai_models *models, ai_loaded *loaded);
 /* Reloads that succeeded, and files that were refused. */
@@ -133,7 +133,14 @@ void ai_worker_answer(ai_worker *worker, const char *model, const ai_request *re
                       ai_answer *answer);
 /* "name@version" of the model used last. */
 const char *ai_worker_used(const ai_worker *worker);
-ai_function *ai_worker_function(const ai_worker *worker);
+
+typedef struct ai_timer { /* for answers that do not come from ai_handle */
+    uint64_t ns;
+    uint64_t cpu_ns;
+    int clock;
+} ai_timer;
+ai_timer ai_timer_begin(const ai_worker *worker);
+void ai_timer_end(const ai_timer *timer, ai_answer *answer);
 
 /* ---- HTTP (http.c) ---- */
 
@@ -186,6 +193,7 @@ typedef struct ai_routes {
 
 /* What most servers have: list them after a platform's own. */
 extern const ai_routes ai_routes_health; /* /health, /readyz, /metrics, /v2/health/... */
+extern const ai_routes ai_routes_oip;    /* /v2/... */
 extern const ai_routes ai_routes_plain;  /* GET /, POST anything: see plain.c */
 
 typedef struct ai_http {

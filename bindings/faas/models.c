@@ -275,7 +275,7 @@ ai_loaded *ai_models_hold(ai_models *m, uint32_t index, const ai_options *option
     struct stat found;
     ai_loaded *unused = NULL;
     pthread_mutex_lock(&m->lock);
-    if (shall_look(e, &found)) {
+    if (options && shall_look(e, &found)) {
         pthread_mutex_unlock(&m->lock);
         ai_loaded *fresh = look(e, options);
         if (fresh)

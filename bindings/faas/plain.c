@@ -36,9 +36,9 @@ const ai_routes ai_routes_plain = AI_ROUTES(routes);
 
 static int run(ai_function *f)
 {
-    static const ai_routes *const tables[] = {&ai_routes_health, &ai_routes_plain};
+    static const ai_routes *const tables[] = {&ai_routes_health, &ai_routes_oip, &ai_routes_plain};
     const char *port = getenv("PORT");
-    ai_http http = {.address = "0.0.0.0", .port = 8080, .routes = tables, .routes_count = 2};
+    ai_http http = {.address = "0.0.0.0", .port = 8080, .routes = tables, .routes_count = 3};
     if (port && *port)
         http.port = (uint32_t)strtoul(port, NULL, 10);
     return ai_http_serve(f, &http);

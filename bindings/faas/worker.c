@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "faas.h"
 
@@ -109,7 +110,25 @@ const char *ai_worker_used(const ai_worker *w)
     return w->used;
 }
 
-ai_function *ai_worker_function(const ai_worker *w)
+/* ---- Time ---- */
+
+static uint64_t clock_ns(int clock)
 {
-    return w->function;
+    struct timespec now = {0, 0};
+    clock_gettime((clockid_t)clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* A session's other threads show in the clock of the process alone. */
+ai_timer ai_timer_begin(const ai_worker *w)
+{
+    int clock = w->options.threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID;
+    return (ai_timer){ai_now(), clock_ns(clock), clock};
+}
+
+void ai_timer_end(const ai_timer *t, ai_answer *answer)
+{
+    answer->ns = ai_now() - t->ns;
+    answer->cpu_ns = clock_ns(t->clock) - t->cpu_ns;
+    answer->peak_bytes = ai_task_peak_bytes();
 }
