@@ -8,6 +8,7 @@
  *   plain.c        POST / as it is: Cloud Run, Knative, OpenFaaS
  *   health.c       /health, /metrics and their like; answered during an inference
  *   cloudevents.c  what comes in CloudEvents' forms; oip.c: in the Open Inference Protocol's
+ *   lambda.c       AWS Lambda's Runtime API; runtime_api.c: a client of it and its like
  *   models.c       the models by name, replaced while they serve
  *   worker.c       a session of each model; queue.c: threads that share a queue
  *   log.c          one line a request, and the counters
@@ -84,11 +85,13 @@ typedef struct ai_function {
 /* ---- Platforms ---- */
 
 typedef struct ai_platform {
-    const char *name;            /* of --platform */
-    const char *about;           /* a line of --help */
-    bool (*detect)(void);        /* from the environment; NULL: only if asked for */
-    int (*run)(ai_function *f);  /* until the end; returns the exit status */
-    uint32_t (*memory_mb)(void); /* of the instance; NULL: not known */
+    const char *name;           /* of --platform */
+    const char *about;          /* a line of --help */
+    bool (*detect)(void);       /* from the environment; NULL: only if asked for */
+    int (*run)(ai_function *f); /* until the end; returns the exit status */
+    void (*report_init)(
+        const ai_error *err);    /* the models cannot be opened; NULL: the log says it */
+    uint32_t (*memory_mb)(void); /* of the instance; NULL, or 0: not known */
     uint32_t mb_per_cpu;         /* memory that goes with one whole vCPU */
 } ai_platform;
 
@@ -131,6 +134,8 @@ ai_handler *ai_worker_handler(ai_worker *worker, const char *model, ai_answer *a
 /* ai_handle with it. model: NULL: the first. */
 void ai_worker_answer(ai_worker *worker, const char *model, const ai_request *request,
                       ai_answer *answer);
+/* One inference of zeros: what a first request would wait for is then done. */
+void ai_worker_warm(ai_worker *worker, const char *model);
 /* "name@version" of the model used last. */
 const char *ai_worker_used(const ai_worker *worker);
 

@@ -180,9 +180,11 @@ static int run(ai_settings *o)
     pthread_mutex_init(&f.metrics.lock, NULL);
     int status = 1;
     if (ai_task_cpu(&f.settings.cpu, &err) != AI_OK ||
-        ai_models_open(&f.models, &f.settings, &err) != AI_OK)
+        ai_models_open(&f.models, &f.settings, &err) != AI_OK) {
         ai_log("ERROR", "%s", err.message);
-    else
+        if (platform->report_init)
+            platform->report_init(&err);
+    } else
         status = platform->run(&f);
     ai_models_close(f.models);
     pthread_mutex_destroy(&f.metrics.lock);

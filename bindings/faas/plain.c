@@ -50,4 +50,8 @@ static bool detect(void)
 }
 
 const ai_platform ai_platform_http = {
-    "http", "Cloud Run, Knative, OpenFaaS, KServe: port PORT, else 8080", detect, run, NULL, 0};
+    .name = "http",
+    .about = "Cloud Run, Knative, OpenFaaS, KServe: port PORT, else 8080",
+    .detect = detect,
+    .run = run,
+};

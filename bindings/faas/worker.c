@@ -97,6 +97,32 @@ ai_handler *ai_worker_handler(ai_worker *w, const char *model, ai_answer *answer
     return w->places[index].handler;
 }
 
+/* Inputs of zeros; outputs are not wanted. What fails here fails again where it can be told. */
+void ai_worker_warm(ai_worker *w, const char *model)
+{
+    enum { MOST_TENSORS = 16 };
+    ai_error err;
+    ai_answer answer = {0};
+    ai_session *session = NULL;
+    ai_view views[MOST_TENSORS] = {{NULL, 0}};
+    ai_buffer buffers[MOST_TENSORS] = {{NULL, 0}};
+    ai_tensor_info info = AI_TENSOR_INFO_INIT;
+    uint32_t inputs = 0;
+    uint32_t outputs = 0;
+    ai_handler *handler = ai_worker_handler(w, model, &answer);
+    if (handler && ai_handler_session(handler, NULL, 0, &session, &err) == AI_OK) {
+        for (; inputs < MOST_TENSORS && ai_session_input(session, inputs, &info) == AI_OK; inputs++)
+            views[inputs] = (ai_view){calloc(1, info.bytes + 1), info.bytes};
+        while (outputs < MOST_TENSORS && ai_session_output(session, outputs, &info) == AI_OK)
+            outputs++;
+        ai_infer(session, views, inputs, buffers, outputs, NULL, &err);
+        ai_state_reset(session);
+    }
+    while (inputs-- > 0)
+        free((void *)views[inputs].data);
+    ai_answer_clear(&answer);
+}
+
 void ai_worker_answer(ai_worker *w, const char *model, const ai_request *request, ai_answer *answer)
 {
     *answer = (ai_answer){.size = sizeof *answer};
