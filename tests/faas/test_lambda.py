@@ -253,7 +253,8 @@ def test_handler_names_the_model(start, models):
 CARGO = shutil.which("cargo-lambda")
 
 
-@pytest.mark.skipif(not CARGO, reason="cargo-lambda is not installed")
+@pytest.mark.skipif(not CARGO or not shutil.which("cargo"),
+                    reason="cargo-lambda and the cargo that it asks are not installed")
 def test_cargo_lambda(models, tmp_path):
     """Its Runtime API, with the function started beside it."""
     import http.client
@@ -262,6 +263,8 @@ def test_cargo_lambda(models, tmp_path):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "main.rs").write_text("fn main() {}\n")
     (tmp_path / "Cargo.toml").write_text('[package]\nname = "f"\nversion = "0.1.0"\n')
     emulator = subprocess.Popen(
         [CARGO, "lambda", "watch", "--only-lambda-apis", "--invoke-port", str(port),
