@@ -87,7 +87,7 @@ def test_faults(server):
 
 def test_sdk(server):
     """Through the SDK's own reader and writer, where it is installed."""
-    http = pytest.importorskip("cloudevents.http")
+    http = pytest.importorskip("cloudevents.v1.http")
     event = http.CloudEvent({"source": "/camera", "type": "photo.taken"}, picture())
     event["datacontenttype"] = "image/png"
     for write in (http.to_binary, http.to_structured):
