@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -148,25 +149,45 @@ static ai_status add_given(ai_models *m, const char *given, ai_error *err)
     return add(m, name, dot && dot != name ? (size_t)(dot - name) : strlen(name), path, err);
 }
 
+/* The folder of the program; where there is no /proc, as it was started. */
+static const char *own_folder(char own[4096])
+{
+    ssize_t length = readlink("/proc/self/exe", own, 4095);
+    own[length > 0 ? length : 0] = 0;
+    if (length <= 0)
+        snprintf(own, 4096, "%s", (const char *)getauxval(AT_EXECFN));
+    char *slash = strrchr(own, '/');
+    if (slash)
+        slash[slash == own] = 0; /* "/" itself stays */
+    return slash ? own : NULL;
+}
+
+/* What lies in a folder or, if nothing does, in the folder models in it: docs/platforms.md. */
+static ai_status add_near(ai_models *m, const char *folder, ai_error *err)
+{
+    struct stat at;
+    char inner[4096];
+    ai_status status = AI_OK;
+    snprintf(inner, sizeof inner, "%.4000s/models", folder);
+    if (stat(folder, &at) == 0 && S_ISDIR(at.st_mode))
+        status = add_folder(m, folder, err);
+    if (status == AI_OK && !m->count && stat(inner, &at) == 0 && S_ISDIR(at.st_mode))
+        status = add_folder(m, inner, err);
+    return status;
+}
+
 /* Where packages put models: beside the program, the platform's folder of code, a mount. */
 static ai_status add_usual(ai_models *m, ai_error *err)
 {
-    char own[4096] = "";
-    ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
-    char *slash = length > 0 ? strrchr(own, '/') : NULL;
-    if (slash)
-        *slash = 0;
-    const char *folders[] = {slash ? own : NULL,
+    char own[4096];
+    const char *folders[] = {own_folder(own),
                              getenv("LAMBDA_TASK_ROOT"),
                              getenv("FC_FUNC_CODE_PATH"),
                              "/mnt/models",
                              "/models",
                              "."};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0] && !m->count; i++) {
-        struct stat at;
-        if (!folders[i] || stat(folders[i], &at) != 0 || !S_ISDIR(at.st_mode))
-            continue;
-        ai_status status = add_folder(m, folders[i], err);
+        ai_status status = folders[i] ? add_near(m, folders[i], err) : AI_OK;
         if (status != AI_OK)
             return status;
     }
