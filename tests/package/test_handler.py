@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packages with the real handler: it finds its models in each and answers, in a root that holds
+nothing else, not even /proc."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import ZIPS
+
+HANDLER = os.environ.get("AI_FUNCTION", "")
+pytestmark = [
+    pytest.mark.skipif(not os.path.exists(HANDLER), reason="there is no handler in this build"),
+    pytest.mark.skipif(os.getuid() != 0, reason="only root may chroot")]
+
+
+def is_static() -> bool:
+    parts = subprocess.run(["readelf", "-lW", HANDLER], capture_output=True, text=True, check=True)
+    return "INTERP" not in parts.stdout
+
+
+@contextmanager
+def served(root: Path, program: str):
+    """The answer to a path, with the program running in the root as nobody."""
+    if not is_static():
+        pytest.skip("sanitizers come as shared libraries")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for path in (root, *root.parents[:2]):
+        path.chmod(0o755)
+    chroot = shutil.which("chroot", path="/usr/sbin:/usr/bin:/sbin:/bin")
+    process = subprocess.Popen([chroot, "--userspec=65532:65532", root, program], cwd="/usr",
+                               env={"AI_PLATFORM": "http", "PORT": str(port)},
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def get(path: str, body: bytes | None = None) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", body, timeout=60) as answer:
+            return answer.read().decode()
+
+    try:
+        for _ in range(500):
+            if process.poll() is not None:
+                pytest.fail(process.stderr.read())
+            try:
+                get("/readyz")
+                break
+            except OSError:
+                time.sleep(0.02)
+        yield get
+    finally:
+        process.terminate()
+        process.wait(30)
+        process.stderr.close()
+
+
+def unpack(out: Path, root: Path, platform: str) -> Path:
+    if platform in ZIPS:
+        subprocess.run([shutil.which("unzip") or pytest.skip("unzip is not installed"), "-q", out,
+                        "-d", root], check=True)
+    elif platform == "azure":
+        shutil.copytree(out, root)
+    else:
+        image = out / "image" if platform == "knative" else out
+        subprocess.run([shutil.which("umoci") or pytest.skip("umoci is not installed"), "unpack",
+                        "--image", f"{image}:latest", root.with_name("bundle")], check=True,
+                       stdout=subprocess.DEVNULL)
+        shutil.move(root.with_name("bundle") / "rootfs", root)
+    return root
+
+
+PROGRAMS = {**ZIPS, "azure": "handler", "knative": "ai-function", "oci": "ai-function"}
+
+
+@pytest.mark.parametrize("platform, program", PROGRAMS.items())
+@pytest.mark.parametrize("count", [1, 2])
+def test_models_are_found(packed, model, other, tmp_path, platform, program, count):
+    out = packed(platform, "--handler", HANDLER, models=[model, other][:count])
+    root = unpack(out, tmp_path / "root", platform)
+    with served(root, f"/{program}") as get:
+        assert json.loads(get("/"))["status"] == "ok"
+
+
+def test_picture(packed, tmp_path):
+    """The shipped network in an image, from picture to label."""
+    shipped = Path(os.environ.get("AI_ZOO", "none")) / "efficientnet-lite0.lai"
+    if not shipped.exists():
+        pytest.skip("the shipped network is not built")
+    out = packed("oci", "--handler", HANDLER, models=[shipped])
+    picture = Path(os.environ["AI_SOURCE"]) / "tests/data/chelsea.png"
+    with served(unpack(out, tmp_path / "root", "oci"), "/ai-function") as get:
+        answer = json.loads(get("/", picture.read_bytes()))
+    assert answer["statusCode"] == 200
+    assert "cat" in answer["body"][0]["label"]
+
+
+def test_size_of_the_shipped_network(packed):
+    """What is promised: under 20 MB with the handler, which is under 3 MB itself."""
+    shipped = Path(os.environ.get("AI_ZOO", "none")) / "efficientnet-lite0.lai"
+    if not shipped.exists() or not is_static():
+        pytest.skip("the shipped network or the static handler is not built")
+    assert Path(HANDLER).stat().st_size < 3e6
+    assert packed("lambda", "--handler", HANDLER, models=[shipped]).stat().st_size < 20e6
