@@ -27,6 +27,7 @@ typedef struct ai_text_recipe {
     uint32_t length; /* characters in all */
     double temperature;
     double top_p;
+    double repeat; /* taken from the logits of characters that stand already */
     char mark[AI_TEXT_MAX_LINES][AI_TEXT_MAX_MARK + 1]; /* after each line */
     char rhyme[AI_TEXT_MAX_LINES + 1];                  /* lines of one letter rhyme; '-': none */
     uint32_t tone_count;

@@ -6,7 +6,7 @@
 #include "json_text.h"
 #include "text.h"
 
-enum { MAX_BYTES = 1 << 16, MAX_LENGTH = 1 << 20, DEFAULT_LENGTH = 1000 };
+enum { MAX_BYTES = 1 << 16, MAX_LENGTH = 1 << 20, DEFAULT_LENGTH = 1000, MAX_REPEAT = 1000 };
 
 static ai_status refuse(const char *name, const char *needed, ai_error *err)
 {
@@ -97,12 +97,16 @@ static ai_status read_chances(ai_text_recipe *r, const json_t *json, ai_error *e
 {
     const json_t *temperature = json_object_get(json, "temperature");
     const json_t *top_p = json_object_get(json, "top_p");
+    const json_t *repeat = json_object_get(json, "repeat");
     r->temperature = temperature ? json_number_value(temperature) : 1;
     r->top_p = top_p ? json_number_value(top_p) : 1;
+    r->repeat = json_number_value(repeat);
     if (!(r->temperature > 0))
         return refuse("temperature", "a number greater than 0", err);
     if (!(r->top_p > 0 && r->top_p <= 1))
         return refuse("top_p", "a number greater than 0 and at most 1", err);
+    if (repeat && !(json_is_number(repeat) && r->repeat >= 0 && r->repeat <= MAX_REPEAT))
+        return refuse("repeat", "a number from 0 to 1000", err);
     return AI_OK;
 }
 
@@ -136,7 +140,7 @@ static ai_status read_form(ai_text_recipe *r, const json_t *json, ai_error *err)
 
 static ai_status read_object(ai_text_recipe *r, json_t *json, ai_error *err)
 {
-    static const char *const others[] = {"marks", "rhyme", "tones", "temperature", "top_p"};
+    static const char *const others[] = {"marks", "rhyme", "tones", "temperature", "top_p", "repeat"};
     memset(r, 0, sizeof *r); /* 66 KB: too large for a literal on the stack */
     r->end = AI_TEXT_NONE;
     r->length = DEFAULT_LENGTH;

@@ -19,6 +19,7 @@ struct ai_writer {
     ai_buffer *outputs; /* the first is logits, the others are not wanted */
     float *logits;      /* all numbers; the vocabulary's from recipe.first on */
     uint8_t *allowed;
+    uint8_t *stands; /* of the vocabulary: whether it stands already */
     uint64_t *weights;
     /* The text */
     uint32_t *forced; /* recipe.length of them: indices into the vocabulary, or AI_TEXT_NONE */
@@ -137,9 +138,10 @@ static ai_status allocate(ai_writer *w, ai_error *err)
     w->outputs = calloc(w->output_count, sizeof *w->outputs);
     w->logits = malloc(numbers * sizeof *w->logits);
     w->allowed = calloc(numbers, 1);
+    w->stands = malloc(w->vocabulary.count);
     w->weights = malloc(numbers * sizeof *w->weights);
     w->forced = malloc(w->recipe.length * sizeof *w->forced);
-    if (!w->outputs || !w->logits || !w->allowed || !w->weights || !w->forced)
+    if (!w->outputs || !w->logits || !w->allowed || !w->stands || !w->weights || !w->forced)
         return ai_task_no_memory(err, numbers * sizeof *w->weights, "the text generator");
     w->outputs[0] = (ai_buffer){w->logits, numbers * sizeof *w->logits};
     w->is_over = true;
@@ -179,6 +181,7 @@ void ai_writer_close(ai_writer *w)
     free(w->outputs);
     free(w->logits);
     free(w->allowed);
+    free(w->stands);
     free(w->weights);
     free(w->forced);
     free(w);
@@ -281,6 +284,7 @@ ai_status ai_writer_begin(ai_writer *w, const ai_text_options *options, ai_error
         return ai_task_fail(err, status, "state of the session cannot be reset");
     ai_verse_begin(&w->verse, &w->recipe,
                    o->flags & AI_TEXT_NO_RULES ? NULL : (const ai_readings *)w->readings);
+    memset(w->stands, 0, w->vocabulary.count);
     w->count = 0;
     w->before = w->recipe.start;
     w->random = o->seed;
@@ -311,6 +315,13 @@ static void raise_theme(ai_writer *w)
         w->logits[w->recipe.first + w->theme[i]] += raise;
 }
 
+static void lower_repeats(ai_writer *w)
+{
+    for (uint32_t i = 0; w->recipe.repeat > 0 && i < w->vocabulary.count; i++)
+        if (w->stands[i])
+            w->logits[w->recipe.first + i] -= (float)w->recipe.repeat;
+}
+
 static void drop_theme(ai_writer *w, uint32_t character)
 {
     for (uint32_t i = 0; i < w->theme_count; i++)
@@ -334,6 +345,7 @@ static ai_status choose(ai_writer *w, uint32_t *chosen, ai_error *err)
         *chosen = w->forced[w->count];
         return AI_OK;
     }
+    lower_repeats(w);
     raise_theme(w);
     ai_verse_allow(&w->verse, w->allowed + r->first, w->vocabulary.count);
     if (r->end < r->first)
@@ -349,6 +361,7 @@ static void put(ai_writer *w, uint32_t character)
     const ai_text_recipe *r = &w->recipe;
     ai_verse_put(&w->verse, character);
     drop_theme(w, character);
+    w->stands[character] = 1;
     w->before = r->first + character;
     w->count++;
     bool is_line = r->lines && w->count % r->width == 0;

@@ -98,6 +98,14 @@ def test_no_line_stands_twice(tmp_path):
     assert lines[0] == HAN[0] * 5 and len(set(lines)) == 4
 
 
+def test_repeats_are_lowered(tmp_path):
+    path = convert(tmp_path, recipe={**FORM, "repeat": 1000})
+    with libai.TextModel(path) as model:
+        for seed in range(1, 11):
+            text = "".join(verses(model(seed=seed, start="春春")))
+            assert len(set(text)) == 19  # 25 there are
+
+
 def test_character_by_character(model):
     pieces = list(model.write(seed=3))
     assert len(pieces) == 20
@@ -310,6 +318,8 @@ UNFIT = [
     (dict(recipe={**FORM, "tones": []}), "AI_E_FORMAT", "'tones' is not"),
     (dict(recipe={**FORM, "temperature": 0}), "AI_E_FORMAT", "'temperature' is not"),
     (dict(recipe={**FORM, "top_p": 2}), "AI_E_FORMAT", "'top_p' is not"),
+    (dict(recipe={**FORM, "repeat": -1}), "AI_E_FORMAT", "'repeat' is not a number from 0 to 1000"),
+    (dict(recipe={**FORM, "repeat": "1"}), "AI_E_FORMAT", "'repeat' is not a number from 0 to 1000"),
     (dict(recipe={**FORM, "rhyme": "-A-A"}), "AI_E_FORMAT", "has no resource 'rhymes'"),
     (dict(recipe={**FORM, "rhyme": "-A-A"}, rhymes=b"L1\n"), "AI_E_FORMAT",
      "rhymes: 1 lines, the vocabulary has 25"),
