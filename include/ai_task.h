@@ -196,8 +196,8 @@ AI_API void ai_answer_clear(ai_answer *answer);
  * {"statusCode":400,"body":{"error":"...","type":"Function.BadInput"}}. A classifier answers an
  * image (as the body; as JSON {"image": base64 or URL}; {"url"}; {"bucket","key"}) as
  * ai_classes_json does, a writer a wish ({"start","acrostic","theme","seed","temperature","top_p",
- * "stream"}) with {"statusCode":200,"body":{"seed":7,"text":"..."}}. "top", in JSON or the query,
- * is the number of classes, else 3. What platforms send is told by its form: docs/platforms.md. */
+ * "script","stream"}) with {"statusCode":200,"body":{"seed":7,"text":"..."}}. "top", in JSON or the
+ * query, is the number of classes, else 3. What platforms send is told by its form: docs/platforms.md. */
 AI_API void ai_handle(ai_handler *handler, const ai_request *request, ai_answer *answer);
 
 /* Turns *answer into one that says what went wrong. fault: NULL: what fits err->code. */

@@ -7,7 +7,8 @@
 #include "handle.h"
 #include "json_text.h"
 
-static const char *const wishes[] = {"start", "acrostic", "theme", "seed", "temperature", "top_p"};
+static const char *const wishes[] = {"start",       "acrostic", "theme", "seed",
+                                     "temperature", "top_p",    "script"};
 enum { WISH_COUNT = sizeof wishes / sizeof wishes[0] };
 
 typedef struct text { /* as it grows */
@@ -82,11 +83,23 @@ static bool take_seed(ai_handling *h, const json_t *json, uint64_t *seed)
     return true;
 }
 
+static bool take_script(ai_handling *h, const json_t *json, uint32_t *flags)
+{
+    const char *script = NULL;
+    if (!take_string(h, json, "script", &script))
+        return false;
+    if (script && strcmp(script, "simplified") == 0)
+        *flags |= AI_TEXT_SIMPLIFIED;
+    else if (script && strcmp(script, "traditional"))
+        return refuse(h, "script", "'simplified' or 'traditional'");
+    return true;
+}
+
 static bool take_wish(ai_handling *h, const json_t *json, ai_text_options *o)
 {
     if (!take_string(h, json, "start", &o->start) ||
         !take_string(h, json, "acrostic", &o->acrostic) ||
-        !take_string(h, json, "theme", &o->theme) ||
+        !take_string(h, json, "theme", &o->theme) || !take_script(h, json, &o->flags) ||
         !take_number(h, json, "temperature", &o->temperature) ||
         !take_number(h, json, "top_p", &o->top_p))
         return false;

@@ -100,7 +100,8 @@ def test_poem(server, models):
 @pytest.mark.parametrize("wish, words", [
     ({"seed": -1}, "'seed'"), ({"seed": 1.5}, "'seed'"), ({"seed": "x"}, "'seed'"),
     ({"temperature": 0}, "'temperature'"), ({"top_p": 2}, "top-p"), ({"start": 3}, "'start'"),
-    ({"start": "Q"}, "start"), ({"acrostic": "春"}, "acrostic")])
+    ({"start": "Q"}, "start"), ({"acrostic": "春"}, "acrostic"), ({"script": "runes"}, "'script'"),
+    ({"script": "simplified"}, "'simplified'")])
 def test_bad_wishes(server, wish, words):
     server.post_json(wish, "/models/poet").failed(400, "BadInput", words)
 
