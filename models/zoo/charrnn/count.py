@@ -5,10 +5,11 @@
 usage: count.py TEXT [--ai AI] [--model M.lai] [--seeds 200] [-- OPTION...]
 
 Poems of seeds 1 to N by `ai write`, with the options after `--`; as many quatrains drawn from
-TEXT/quatrains.test.txt. Rhymes and tones are judged by TEXT/rhymes.txt: a character of two tones
-fits either, one that is not in it fits everything but a rhyme. Tones, strictly: one of the four
-patterns of a regulated quatrain, of which the first character of most lines is free. Loosely: the
-second and fourth character of each line and its last one as in one of them."""
+TEXT/quatrains.test.txt (--split valid: of the validation split). Rhymes and tones are judged by
+TEXT/rhymes.txt: a character of two tones fits either, one that is not in it fits everything but a
+rhyme. Tones, strictly: one of the four patterns of a regulated quatrain, of which the first
+character of most lines is free. Loosely: the second and fourth character of each line and its last
+one as in one of them."""
 
 import argparse
 import json
@@ -33,6 +34,8 @@ ROWS = (
     "a line twice",
     "lines from the training text",
     "different lines",
+    "a character more than once",
+    "characters a hundred lines",
 )
 
 
@@ -77,6 +80,8 @@ class Judge:
         """A share for each row, in percent."""
         good = [lines for lines in poems if [len(line) for line in lines] == [5, 5, 5, 5]]
         all_lines = [line for lines in good for line in lines]
+        doubled = sum(len(set("".join(lines))) < 20 for lines in good)
+        hundred = len(set("".join(all_lines[:100])))
         return [
             100 * found / whole
             for found, whole in (
@@ -88,6 +93,8 @@ class Judge:
                 (sum(len(set(lines)) < 4 for lines in good), len(poems)),
                 (sum(line in self.training for line in all_lines), len(all_lines)),
                 (len(set(all_lines)), len(all_lines)),
+                (doubled, len(poems)),
+                (hundred, 100),
             )
         ]
 
@@ -112,12 +119,13 @@ def main():
     parser.add_argument("--ai", default="ai")
     parser.add_argument("--model")
     parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--split", default="test", help="of the human quatrains, else test")
     given = sys.argv[1:]
     split = given.index("--") if "--" in given else len(given)
     args = parser.parse_args(given[:split])
     args.options = given[split + 1 :]
     judge = Judge(args.text)
-    with open(os.path.join(args.text, "quatrains.test.txt"), encoding="utf-8") as file:
+    with open(os.path.join(args.text, f"quatrains.{args.split}.txt"), encoding="utf-8") as file:
         drawn = random.Random(1).sample(file.read().split(), args.seeds)
     human = judge.count([[poem[i : i + 5] for i in range(0, 20, 5)] for poem in drawn])
     model = judge.count(list(written(args)))

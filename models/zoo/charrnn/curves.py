@@ -32,7 +32,7 @@ def main():
     curves, stages = read(sys.argv[1])
     points = [point for curve in curves.values() for point in curve]
     last = max(step for step, _ in points)
-    least, most = 190, max(value for _, value in points)
+    least, most = (end(value for _, value in points) for end in (min, max))
 
     def x(step):
         return LEFT + (WIDTH - LEFT - RIGHT) * step / last
@@ -61,18 +61,18 @@ def main():
             ]
     for step in range(0, last + 1, 2000):
         parts.append(text(x(step), HEIGHT - BOTTOM + 18, f"{step:,}", "middle", "#777777"))
-    for step, stage in stages:
+    for i, (step, stage) in enumerate(stages):
         parts += [
             f'<path d="M{x(step):.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#cccccc" '
             'stroke-dasharray="3"/>',
-            text(x(step) + 4, TOP + 10, stage, colour="#777777"),
+            text(x(step) + 4, TOP + 10 + 14 * (i % 2), stage, colour="#777777"),
         ]
     for i, (name, curve) in enumerate(curves.items()):
         colour, words = STYLE[name]
         path = "L".join(f"{x(step):.1f} {y(value):.1f}" for step, value in curve)
         parts += [
             f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="1.6"/>',
-            text(WIDTH - RIGHT, TOP + 30 + 16 * i, words, "end", colour),
+            text(WIDTH / 2, TOP + 40 + 16 * i, words, "middle", colour),
         ]
     with open(sys.argv[2], "w", encoding="utf-8") as file:
         file.write("\n".join([*parts, "</svg>"]) + "\n")
