@@ -8,7 +8,8 @@
  *   transfer.c      one request by libcurl, with its limits
  *
  * A job is a line of JSON, {"method":"GET","url":...} or {"method":"PUT","store":"s3","bucket":...,
- * "key":...,"type":...,"bytes":N}, for PUT followed by the N bytes. The result is a line,
+ * "key":...,"type":...,"bytes":N}, for PUT followed by the N bytes; "results" is the place where
+ * answers go, s3://BUCKET/PREFIX or the like or a database's URL, and takes a key behind it. The result is a line,
  * {"status":200,"bytes":N,"etag":...} followed by N bytes, or {"status":404,"error":...}. */
 #ifndef AI_FETCH_H
 #define AI_FETCH_H
@@ -22,7 +23,8 @@ enum { FETCH_URL_BYTES = 4096, FETCH_MESSAGE_BYTES = 320 };
 typedef struct fetch_job {
     bool is_put;
     const char *url;     /* or store, bucket and key */
-    const char *store;   /* "s3", "oss"; NULL: by the credentials there are */
+    const char *results; /* instead of url and bucket: what comes before the key */
+    const char *store;   /* "s3", "oss", "couchdb"; NULL: by the credentials there are */
     const char *bucket;
     const char *key;     /* decoded */
     const char *raw_key; /* what else it may be called; or NULL */

@@ -24,6 +24,7 @@ static void read_job(fetch_job *job, const json_t *json)
     const char *method = text_of(json, "method");
     *job = (fetch_job){.is_put = method && strcmp(method, "PUT") == 0,
                        .url = text_of(json, "url"),
+                       .results = text_of(json, "results"),
                        .store = text_of(json, "store"),
                        .bucket = text_of(json, "bucket"),
                        .key = text_of(json, "key"),

@@ -136,6 +136,64 @@ static bool find_oss(fetch_place *place, const char *bucket, const char *key, fe
     return finish(place, used, result);
 }
 
+/* One segment of a URL's path: '/' is escaped too. */
+static bool escape_segment(char *out, size_t bytes, const char *text)
+{
+    char whole[FETCH_URL_BYTES];
+    size_t at = 0;
+    if (!escape(whole, sizeof whole, text))
+        return false;
+    for (const char *c = whole; *c; c++) {
+        int used = snprintf(out + at, bytes - at, *c == '/' ? "%%2F" : "%c", *c);
+        at += (size_t)used;
+        if (at >= bytes)
+            return false;
+    }
+    return true;
+}
+
+/* What may stand in a message: no user and password, no query (signed URLs have secrets there). */
+static void name_url(fetch_place *place, const char *url)
+{
+    const char *host = strstr(url, "://") + 3;
+    size_t authority = strcspn(host, "/?#");
+    for (size_t i = authority; i > 0; i--)
+        if (host[i - 1] == '@') {
+            host += i;
+            break;
+        }
+    int rest = (int)strcspn(host, "?#");
+    snprintf(place->name, sizeof place->name, "%s%.*s",
+             strncmp(url, "https", 5) ? "http://" : "https://", rest > 400 ? 400 : rest, host);
+}
+
+static bool is_web(const char *url)
+{
+    return url && (strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0);
+}
+
+/* A document's attachment, of AI_COUCHDB_URL (with user and password) or the database named there.
+ */
+static bool find_document(fetch_place *place, const fetch_job *job, fetch_result *result)
+{
+    const char *server = fetch_setting("AI_COUCHDB_URL", NULL);
+    const char *attachment = fetch_setting("AI_COUCHDB_ATTACHMENT", NULL);
+    char id[FETCH_URL_BYTES];
+    if (!is_web(server) || !job->key || !escape_segment(id, sizeof id, job->key) ||
+        (job->bucket && !is_host_name(job->bucket, 200))) {
+        fetch_say(result, 400,
+                  "a change of a document came, AI_COUCHDB_URL needs the URL of its "
+                  "database");
+        return false;
+    }
+    place->is_ours = true;
+    int used =
+        snprintf(place->url, sizeof place->url, "%s%s%s/%s/%s", server, job->bucket ? "/" : "",
+                 job->bucket ? job->bucket : "", id, attachment ? attachment : "image");
+    name_url(place, place->url);
+    return finish(place, used, result);
+}
+
 /* "oss-cn-x" of an event is the region "cn-x". */
 static void set_region(fetch_place *place, const fetch_job *job, bool is_oss)
 {
@@ -178,22 +236,6 @@ static bool find_object(fetch_place *place, const fetch_job *job, bool is_oss, c
                   : find_s3(place, bucket, escaped, result);
 }
 
-/* What may stand in a message: no user and password, no query (signed URLs have secrets there). */
-static void name_url(fetch_place *place, const char *url)
-{
-    const char *host = strstr(url, "://") + 3;
-    size_t authority = strcspn(host, "/?#");
-    for (size_t i = authority; i > 0; i--)
-        if (host[i - 1] == '@') {
-            authority -= i;
-            host += i;
-            break;
-        }
-    int rest = (int)strcspn(host, "?#");
-    snprintf(place->name, sizeof place->name, "%.8s%.*s",
-             strncmp(url, "https", 5) ? "http://" : "https://", rest > 400 ? 400 : rest, host);
-}
-
 static bool find_url(fetch_place *place, const fetch_job *job, fetch_result *result)
 {
     const char *url = job->url;
@@ -210,7 +252,7 @@ static bool find_url(fetch_place *place, const fetch_job *job, fetch_result *res
         snprintf(bucket, sizeof bucket, "%.*s", (int)length, begin);
         return find_object(place, job, is_oss, bucket, begin + length + 1, result);
     }
-    if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0) {
+    if (!is_web(url)) {
         fetch_say(result, 400, "URL begins '%.12s': http, https, s3 and oss can be fetched", url);
         return false;
     }
@@ -218,11 +260,33 @@ static bool find_url(fetch_place *place, const fetch_job *job, fetch_result *res
     return finish(place, snprintf(place->url, sizeof place->url, "%s", url), result);
 }
 
+/* Behind s3://BUCKET/PREFIX as it is, behind a database's URL as the name of a document. */
+static bool find_result(fetch_place *place, const fetch_job *job, fetch_result *result)
+{
+    char url[FETCH_URL_BYTES];
+    char key[FETCH_URL_BYTES];
+    bool is_database = is_web(job->results);
+    fetch_job inner = {.is_put = true, .url = url};
+    const char *slash = job->results[strlen(job->results) - 1] == '/' ? "" : "/";
+    if (!job->key || (is_database && !escape_segment(key, sizeof key, job->key)) ||
+        snprintf(url, sizeof url, "%s%s%s", job->results, is_database ? slash : "",
+                 is_database ? key : job->key) >= (int)sizeof url) {
+        fetch_say(result, 400, "the name of a result is too long");
+        return false;
+    }
+    place->is_ours = true;
+    return find_url(place, &inner, result);
+}
+
 bool fetch_find(fetch_place *place, const fetch_job *job, bool raw, fetch_result *result)
 {
     memset(place, 0, sizeof *place);
+    if (job->results)
+        return find_result(place, job, result);
     if (job->url)
         return find_url(place, job, result);
+    if (job->store && strcmp(job->store, "couchdb") == 0)
+        return find_document(place, job, result);
     const char *key = raw ? job->raw_key : job->key;
     if (!job->bucket || !key) {
         fetch_say(result, 400, "neither a url nor bucket and key are given");
