@@ -135,9 +135,16 @@ typedef struct ai_object {
     { (uint32_t)sizeof(ai_object), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 /* Fetches an object of at most `most` bytes within timeout_ns (0: none). *data comes from malloc
- * and is freed by the handler. AI_E_IO: it cannot be had; the message says why, without secrets. */
+ * and is freed by the handler. On failure *status may say why in HTTP's words (403, 404, 413, ...),
+ * and the message says it without secrets. AI_E_STOPPED: it is a result of ours, to be passed by. */
 typedef ai_status (*ai_fetch_fn)(void *user, const ai_object *object, size_t most,
-                                 uint64_t timeout_ns, void **data, size_t *bytes, ai_error *err);
+                                 uint64_t timeout_ns, void **data, size_t *bytes, uint32_t *status,
+                                 ai_error *err);
+
+/* Stores the answer, a JSON text, about an object that an event named: under a name that depends on
+ * bucket, key and version alone, since events may come twice. *status as above. */
+typedef ai_status (*ai_store_fn)(void *user, const ai_object *object, const char *answer,
+                                 size_t bytes, uint64_t timeout_ns, uint32_t *status, ai_error *err);
 
 struct ai_answer;
 
@@ -162,12 +169,13 @@ typedef struct ai_request {
     size_t         most_bytes;         /* of what is decoded or fetched; 0: 32 MiB */
     uint64_t       timeout_ns;         /* 0: none */
     ai_fetch_fn    fetch;              /* NULL: objects are refused */
-    void          *fetch_user;
+    void          *fetch_user;         /* of `store` too */
     ai_write_fn    write;              /* NULL: no streaming */
     void          *write_user;
+    ai_store_fn    store;              /* NULL: answers to events go back to the caller alone */
 } ai_request;
 #define AI_REQUEST_INIT { (uint32_t)sizeof(ai_request), 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, \
-                          NULL, 0, 0, 0, NULL, NULL, NULL, NULL }
+                          NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
 
 enum {
     AI_ANSWER_HTTP   = 1 << 0,         /* the event was an HTTP request */

@@ -150,6 +150,7 @@ static void take_facts(ai_job *job, ai_function *f)
     r->accept = ai_exchange_header(&job->x, "accept");
     r->most_bytes = f->settings.most_bytes;
     r->fetch = f->fetch;
+    r->store = f->store;
     r->fetch_user = f->fetch_user;
     for (size_t i = 0; i < r->query_count; i++)
         if (strcmp(r->query[i].name, "model") == 0)

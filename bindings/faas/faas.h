@@ -10,6 +10,7 @@
  *   cloudevents.c  what comes in CloudEvents' forms; oip.c: in the Open Inference Protocol's
  *   lambda.c       AWS Lambda's Runtime API; runtime_api.c: a client of it and its like
  *   models.c       the models by name, replaced while they serve
+ *   store.c        objects and results, through ai-fetch
  *   worker.c       a session of each model; queue.c: threads that share a queue
  *   log.c          one line a request, and the counters
  *
@@ -55,6 +56,7 @@ typedef struct ai_settings {
     uint32_t queue;      /* requests that wait; beyond them 429 */
     uint32_t timeout_ms; /* of a request, waiting included; 0: the platform's, or none */
     size_t most_bytes;   /* of a body */
+    const char *results; /* where answers to events go; NULL: nowhere */
     bool is_quiet;       /* no line a request */
 } ai_settings;
 
@@ -78,6 +80,7 @@ typedef struct ai_function {
     ai_models *models;
     ai_metrics metrics;
     ai_fetch_fn fetch; /* NULL: no object stores */
+    ai_store_fn store; /* NULL: results have no place */
     void *fetch_user;
     bool is_draining;
 } ai_function;

@@ -219,6 +219,7 @@ static bool answer_next(loop *l)
     request.most_bytes = l->function->settings.most_bytes;
     request.timeout_ns = time_left(l->api);
     request.fetch = l->function->fetch;
+    request.store = l->function->store;
     request.fetch_user = l->function->fetch_user;
     request.write = l->is_streaming ? write_piece : NULL;
     request.write_user = l;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "faas.h"
+#include "store.h"
 
 enum { MAX_MODELS = 256, MAX_WORKERS = 256, MAX_QUEUE = 1 << 16, MAX_MS = 1 << 30 };
 enum { DEFAULT_QUEUE = 16, DEFAULT_BYTES = 32 << 20 };
@@ -35,6 +35,8 @@ static const struct setting { /* a flag, and the environment's variable for it *
     {"queue", "AI_QUEUE", "N", "requests that wait, more get 429; else 16", MAX_QUEUE},
     {"timeout", "AI_TIMEOUT_MS", "MS", "of a request, waiting included; else none", MAX_MS},
     {"most-bytes", "AI_MOST_BYTES", "N", "of a body, more get 413; else 32 MiB", 1 << 30},
+    {"results", "AI_RESULTS", "URL", "s3://BUCKET/PREFIX or a database: where answers to events go",
+     0},
     {"quiet", "AI_QUIET", NULL, "no line a request", 0},
 };
 enum { SETTING_COUNT = sizeof settings / sizeof settings[0] };
@@ -101,6 +103,9 @@ static bool take(ai_settings *o, int index, const char *text)
         return true;
     case 8:
         o->most_bytes = number;
+        return true;
+    case 9:
+        o->results = text;
         return true;
     default:
         o->is_quiet = true;
@@ -169,6 +174,28 @@ static void size_threads(ai_settings *o, const ai_platform *p)
     o->threads = count < 2 ? 1 : count;
 }
 
+/* What --results asks for must be there. */
+static ai_status find_store(ai_function *f, ai_store **store, ai_error *err)
+{
+    const char *results = f->settings.results;
+    *store = ai_store_open(results);
+    f->fetch = *store ? ai_store_fetch : NULL;
+    f->store = *store && results ? ai_store_result : NULL;
+    f->fetch_user = *store;
+    *err = (ai_error){.code = AI_E_ARGUMENT, .step = AI_NO_STEP, .offset = AI_NO_OFFSET};
+    if (results && !strstr(results, "://"))
+        snprintf(err->message, sizeof err->message,
+                 "--results is '%.40s', needed is s3://BUCKET/PREFIX, oss://BUCKET/PREFIX or a "
+                 "database's URL",
+                 results);
+    else if (results && !*store)
+        snprintf(err->message, sizeof err->message,
+                 "--results needs ai-fetch, which is not here: `ai package --store` packs it");
+    else
+        return AI_OK;
+    return err->code;
+}
+
 static int run(ai_settings *o)
 {
     ai_function f = {.settings = *o};
@@ -179,7 +206,8 @@ static int run(ai_settings *o)
     size_threads(&f.settings, platform);
     pthread_mutex_init(&f.metrics.lock, NULL);
     int status = 1;
-    if (ai_task_cpu(&f.settings.cpu, &err) != AI_OK ||
+    ai_store *store = NULL;
+    if (find_store(&f, &store, &err) != AI_OK || ai_task_cpu(&f.settings.cpu, &err) != AI_OK ||
         ai_models_open(&f.models, &f.settings, &err) != AI_OK) {
         ai_log("ERROR", "%s", err.message);
         if (platform->report_init)
@@ -187,6 +215,7 @@ static int run(ai_settings *o)
     } else
         status = platform->run(&f);
     ai_models_close(f.models);
+    ai_store_close(store);
     pthread_mutex_destroy(&f.metrics.lock);
     return status;
 }

@@ -72,22 +72,38 @@ static void handle_base64_image(ai_handling *h, const char *text)
 
 /* ---- Objects ---- */
 
+static const char *object_fault(uint32_t status)
+{
+    return status == 404   ? "Function.ObjectNotFound"
+           : status == 403 ? "Function.ObjectDenied"
+           : status == 413 ? "Function.TooLarge"
+           : status == 504 ? "Function.Timeout"
+           : status == 400 ? "Function.BadInput"
+                           : NULL;
+}
+
 void ai_handle_object(ai_handling *h, const ai_object *object)
 {
     ai_error err;
     void *data;
     size_t bytes;
     uint64_t left;
+    uint32_t why = 0;
     if (!h->request->fetch) {
         ai_reply_fail(h, 400, "Function.NoStore", AI_E_UNSUPPORTED,
-                      "request names an object, this function is built without object stores");
+                      "request names an object, ai-fetch is not here to get it");
         return;
     }
     if (!ai_handle_time_left(h, &left))
         return;
-    if (h->request->fetch(h->request->fetch_user, object, most_bytes(h), left, &data, &bytes,
-                          &err) != AI_OK) {
-        ai_reply_error(h, &err);
+    ai_status status = h->request->fetch(h->request->fetch_user, object, most_bytes(h), left, &data,
+                                         &bytes, &why, &err);
+    if (status == AI_E_STOPPED) {
+        ai_reply_note(h, "skipped", err.message);
+        return;
+    }
+    if (status != AI_OK) {
+        ai_answer_fail(h->answer, why, object_fault(why), &err);
         return;
     }
     ai_handle_image(h, data, bytes);
@@ -108,8 +124,11 @@ static bool handle_named_image(ai_handling *h, const json_t *json)
     object.url = image && is_url(image) ? image : ai_json_string(json, "url");
     object.bucket = ai_json_string(json, "bucket");
     object.key = ai_json_string(json, "key");
+    object.store = ai_json_string(json, "store");
+    object.region = ai_json_string(json, "region");
+    object.version = ai_json_string(json, "version");
     if (object.url || (object.bucket && object.key)) {
-        ai_handle_object(h, &object);
+        ai_handle_notice(h, &object, 1);
         return true;
     }
     if (!image)

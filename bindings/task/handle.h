@@ -4,7 +4,7 @@
  *   handler.c   opens a model for what it is made for; measures; ai_handle
  *   body.c      tells what a body is: image, wish, JSON, event; body_text.c: wishes
  *   events.def  what platforms send, told by its form: a row and a function each
- *   event_*.c   one event family a file
+ *   event_*.c   one event family a file; notice.c: objects that events name
  *   reply.c     builds answers */
 #ifndef AI_TASK_HANDLE_H
 #define AI_TASK_HANDLE_H
@@ -34,6 +34,7 @@ typedef struct ai_handling {
     uint64_t begin_ns; /* of the monotonic clock */
     uint64_t end_ns;   /* 0: none */
     uint32_t top;      /* classes wanted */
+    uint32_t depth;    /* of events within events */
 } ai_handling;
 
 /* ---- Telling (body.c) ---- */
@@ -64,6 +65,19 @@ typedef bool (*ai_event_fn)(ai_handling *h, const json_t *json);
 
 /* Answers any event; false: it is none that is known. */
 bool ai_handle_event(ai_handling *h, const json_t *json);
+
+/* ---- Notices (notice.c) ---- */
+
+/* Answers by each of the objects, stores what was answered, if results have a place, and then
+ * answers with all of it. Fails, so that the event comes again, if one of them did. */
+void ai_handle_notice(ai_handling *h, const ai_object *objects, size_t count);
+/* An event that another carries as text. Its answer is left in h->answer. */
+void ai_handle_inner(ai_handling *h, const char *text);
+/* Undoes %XX, and '+' for a space if `is_form`; from malloc; NULL: no memory. What is no escape stays;
+ * some stores send keys raw. */
+char *ai_unescape(const char *text, bool is_form);
+/* What needs no inference: {"statusCode":200,"body":{name: value}}. */
+void ai_reply_note(ai_handling *h, const char *name, const char *value);
 
 /* ---- Replies (reply.c): all take over `value`, and answer 500 where memory is lacking ---- */
 

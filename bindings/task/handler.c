@@ -162,7 +162,11 @@ void ai_handle(ai_handler *handler, const ai_request *request, ai_answer *answer
     /* The session's other threads show in the clock of the process alone. */
     clockid_t cpu = handler->threads > 1 ? CLOCK_PROCESS_CPUTIME_ID : CLOCK_THREAD_CPUTIME_ID;
     uint64_t cpu_begin = clock_ns(cpu);
-    ai_handling h = {handler, request, answer, begin, 0, AI_HANDLE_TOP};
+    ai_handling h = {.handler = handler,
+                     .request = request,
+                     .answer = answer,
+                     .begin_ns = begin,
+                     .top = AI_HANDLE_TOP};
     *answer = (ai_answer){.size = sizeof *answer};
     if (request->timeout_ns)
         h.end_ns = begin + request->timeout_ns;

@@ -133,13 +133,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def plain(self, key: str):
         if key.startswith("to/"):
             return self.reply(302, headers={"Location": key[3:]})
+        if key in self.server.store.objects:
+            return self.reply(200, self.server.store.objects[key])
         return self.reply(200, b"plain " + key.encode())
 
     def do_PUT(self):
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.store.seen.append((self.command, self.path, dict(self.headers)))
-        if not self.is_signed(parts.path, parts.query):
+        if self.server.store.is_read_only:
+            return self.reply(403)
+        if not parts.path.startswith("/plain/") and not self.is_signed(parts.path, parts.query):
             return self.reply(403)
         self.server.store.objects[unquote(parts.path).partition("/")[2].partition("/")[2]] = body
         return self.reply(200)
@@ -151,6 +155,7 @@ class Store:
     def __init__(self):
         self.objects: dict[str, bytes] = {}
         self.seen: list = []
+        self.is_read_only = False
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.server.store = self

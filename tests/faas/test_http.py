@@ -146,8 +146,6 @@ def test_bad_bodies(server):
     server.post(b"{}").failed(400, "BadInput", "no event that is known")
     server.post(b"[" * 100_000).failed(400, "BadInput", "nested deeper than 64")
     server.post(b"[" + b"0," * 1_100_000 + b"0]").failed(400, "BadInput", "more than")
-    server.post_json({"url": "https://example.com/a.png"}).failed(400, "NoStore")
-    server.post_json({"bucket": "b", "key": "k"}).failed(400, "NoStore")
     server.post_json({"start": "x"}).failed(400, "BadInput", "names pictures")
     server.post(image, "/models/poet").failed(400, "BadInput", "writes text")
     server.post(image, Content_Encoding="gzip").failed(415, "TypeNotRead", "gzip")

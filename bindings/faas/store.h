@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Object stores and databases, through ai-fetch. */
+#ifndef AI_STORE_H
+#define AI_STORE_H
+
+#include "faas.h"
+
+typedef struct ai_store ai_store;
+
+/* NULL: ai-fetch is not here, or no memory. results: s3://BUCKET/PREFIX, oss://BUCKET/PREFIX or a
+ * database's URL; NULL: answers to events are not stored. Any thread may use it. */
+ai_store *ai_store_open(const char *results);
+void ai_store_close(ai_store *store);
+
+/* As ai_fetch_fn and ai_store_fn; user: the ai_store. */
+ai_status ai_store_fetch(void *user, const ai_object *object, size_t most, uint64_t timeout_ns,
+                         void **data, size_t *bytes, uint32_t *status, ai_error *err);
+ai_status ai_store_result(void *user, const ai_object *object, const char *answer, size_t bytes,
+                          uint64_t timeout_ns, uint32_t *status, ai_error *err);
+
+#endif
