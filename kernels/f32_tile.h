@@ -27,11 +27,9 @@ typedef struct tile {
     int          form;
     const char  *next;        /* what to prefetch beside this panel, or NULL: the panels behind */
     int64_t      next_panel;  /* bytes of it for each panel */
-    const char  *ahead;       /* what this tile prefetches: */
-    int64_t      ahead_lines; /* that many cache lines a run */
+    const char  *ahead;       /* what this tile prefetches, evenly, to the L2 cache: */
+    int64_t      ahead_step;  /* bytes of it for each element of a run */
 } tile;
-
-enum { CACHE_LINE = 64 };
 
 /* Forms with constant distances: this in_step, bias_step 0, the other steps 16. */
 enum { TILE_ANY, TILE_IN_16, TILE_IN_32, TILE_IN_2 };
@@ -71,21 +69,26 @@ static void tile_next_panel(tile *t, int panels)
         t->residual += panels * t->residual_panel;
 }
 
-/* While `tiles` tiles of a group of panels run, each asks for its part of the next group's weights,
- * or after the last group for what lies behind it: the next step's. Weights that were widened for
- * this call have theirs elsewhere: `next`. */
-static void tile_set_ahead(tile *t, int panels, int64_t tiles)
+/* Elements of a tile's runs: how often it prefetches. */
+static int64_t tile_steps(const tile *t)
 {
-    const int64_t runs = tiles * t->n0 * t->n1 * t->n2;
-    const int64_t bytes = t->next ? t->next_panel : t->panel * (int64_t)sizeof(float);
-    const int64_t lines = panels * bytes / CACHE_LINE;
-    t->ahead = t->next ? t->next : (const char *)(t->weights + panels * t->panel);
-    t->ahead_lines = runs > 0 ? (lines + runs - 1) / runs : 0;
+    return t->n0 * t->n1 * t->n2 * t->run;
 }
 
 static int64_t tile_ahead_bytes(const tile *t)
 {
-    return t->n0 * t->n1 * t->n2 * t->ahead_lines * CACHE_LINE;
+    return tile_steps(t) * t->ahead_step;
+}
+
+/* While `tiles` tiles of a group of panels run, each asks for its part of the next group's weights,
+ * or after the last group for what lies behind it: the next step's. Weights that were widened for
+ * this call have theirs elsewhere: `next`. */
+static void tile_set_ahead(tile *t, int64_t panels, int64_t tiles)
+{
+    const int64_t steps = tiles * tile_steps(t);
+    const int64_t bytes = panels * (t->next ? t->next_panel : t->panel * (int64_t)sizeof(float));
+    t->ahead = t->next ? t->next : (const char *)(t->weights + panels * t->panel);
+    t->ahead_step = steps > 0 ? (bytes + steps - 1) / steps : 0;
 }
 
 /* How many tiles the pixels take. */
@@ -212,6 +215,7 @@ static tile_rows tile_conv(const ai_conv_args *c, int64_t in_step)
                 .out_panel = c->out_plane,
                 .lo = c->lo,
                 .hi = c->hi,
+                .ahead = (const char *)c->weights, /* until set: a page that is there */
                 .next = c->ahead,
                 .next_panel = c->ahead ? c->ahead_panel : 0,
                 .form = c->out_gap != 0 ? TILE_ANY

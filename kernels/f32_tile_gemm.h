@@ -31,6 +31,7 @@ static tile tile_gemm(const ai_gemm_args *g)
         .out_panel = 16,
         .lo = g->lo,
         .hi = g->hi,
+        .ahead = g->b, /* a page that is there: NULL would be looked up every time */
         .form = TILE_ANY,
     };
     return t;

@@ -5,20 +5,21 @@
 #define AI_F32_TILE_REP_H
 
 /* For a tile `t` with weights `w`, both moved on by the loops: ADD(n) adds input k of the run to
- * the sums of all n pixels. Each run also asks for some of the weights that come next. */
-#define SUM(ADD, n)       SUM_FROM(BASES, ADD, n)
+ * the sums of all n pixels. Each k also asks for some of the weights that come next, evenly: a core
+ * waits for a dozen lines at a time, and many from afar at once would hold up what the sums need. */
+#define SUM(ADD, n) SUM_FROM(BASES, ADD, n)
 #define SUM_FROM(BASES, ADD, n)                                                                    \
+    const int64_t ahead_step = t->ahead_step;                                                      \
     const char *ahead = t->ahead;                                                                  \
     for (int64_t i0 = 0; i0 < t->n0; i0++) {                                                       \
         const int64_t run = i0 + 1 < t->n0 ? t->run : t->run_last;                                 \
         for (int64_t i1 = 0; i1 < t->n1; i1++)                                                     \
-            for (int64_t i2 = 0; i2 < t->n2; i2++, w += run * 16) {                                \
+            for (int64_t i2 = 0; i2 < t->n2; i2++, w += run * 16, ahead += run * ahead_step) {     \
                 const float *const in = t->in + i0 * t->d0 + i1 * t->d1 + i2 * t->d2;              \
                 BASES                                                                              \
-                for (int64_t line = 0; line < t->ahead_lines; line++, ahead += CACHE_LINE)         \
-                    __builtin_prefetch(ahead, 0, 2);                                               \
                 UNROLL for (int64_t k = 0; k < run; k++)                                           \
                 {                                                                                  \
+                    __builtin_prefetch(ahead + k * ahead_step, 0, 2);                              \
                     ADD(n)                                                                         \
                 }                                                                                  \
             }                                                                                      \
