@@ -106,6 +106,57 @@ enum { DEPTHWISE_MOST = 8 };
 enum { DEPTHWISE_MOST = 6 }; /* 12 of 16 registers on AVX2, 24 of 32 on NEON */
 #endif
 
+#if defined(AI_SIMD_AVX512)
+/* 3x3, 7 pixels at a time, since 7 divides 14, 28, 56 and 112: all weights stay in registers and
+ * nothing is left of the loops around the taps. How many columns that takes. */
+#define SEVEN(M, weight, tap)                                                                      \
+    M(0, weight, tap)                                                                              \
+    M(1, weight, tap)                                                                              \
+    M(2, weight, tap)                                                                              \
+    M(3, weight, tap)                                                                              \
+    M(4, weight, tap)                                                                              \
+    M(5, weight, tap)                                                                              \
+    M(6, weight, tap)
+#define START_3X3(j, weight, tap) vf sum##j = bias;
+#define ADD_3X3(j, weight, tap)   sum##j = v_fma(v_load((tap) + (j)*step), weight, sum##j);
+#define RESIDUAL_3X3(j, weight, tap)                                                               \
+    sum##j = v_add(sum##j, v_load(residual + (col + (j)) * 16));
+#define END_3X3(j, weight, tap) v_store(out + (col + (j)) * 16, v_clamp(sum##j, lo, hi));
+static int64_t depthwise_3x3(const depthwise_row *r)
+{
+    const float *const w = r->weights;
+    const vf w0 = v_load(w), w1 = v_load(w + 16), w2 = v_load(w + 32);
+    const vf w3 = v_load(w + 48), w4 = v_load(w + 64), w5 = v_load(w + 80);
+    const vf w6 = v_load(w + 96), w7 = v_load(w + 112), w8 = v_load(w + 128);
+    const vf bias = r->bias, lo = v_set(r->conv->lo), hi = v_set(r->conv->hi);
+    const float *const residual = r->residual;
+    float *const out = r->out;
+    const int64_t step = r->step, right = r->tap_col;
+    const float *top = r->in, *middle = top + r->tap_row, *bottom = middle + r->tap_row;
+    int64_t col = 0;
+    for (; col + 7 <= r->conv->ow; col += 7) {
+        SEVEN(START_3X3, , )
+        SEVEN(ADD_3X3, w0, top)
+        SEVEN(ADD_3X3, w1, top + right)
+        SEVEN(ADD_3X3, w2, top + 2 * right)
+        SEVEN(ADD_3X3, w3, middle)
+        SEVEN(ADD_3X3, w4, middle + right)
+        SEVEN(ADD_3X3, w5, middle + 2 * right)
+        SEVEN(ADD_3X3, w6, bottom)
+        SEVEN(ADD_3X3, w7, bottom + right)
+        SEVEN(ADD_3X3, w8, bottom + 2 * right)
+        if (residual) {
+            SEVEN(RESIDUAL_3X3, , )
+        }
+        SEVEN(END_3X3, , )
+        top += 7 * step;
+        middle += 7 * step;
+        bottom += 7 * step;
+    }
+    return col;
+}
+#endif
+
 static void depthwise_columns(const depthwise_row *r)
 {
     static void (*const tiles[])(const depthwise_row *, int64_t) = {
@@ -120,7 +171,12 @@ static void depthwise_columns(const depthwise_row *r)
         depthwise_8,
 #endif
     };
-    for (int64_t col = 0, left = r->conv->ow; left > 0;) {
+    int64_t col = 0;
+#if defined(AI_SIMD_AVX512)
+    if (r->conv->kh == 3 && r->conv->kw == 3)
+        col = depthwise_3x3(r);
+#endif
+    for (int64_t left = r->conv->ow - col; left > 0;) {
         const int64_t parts = (left + DEPTHWISE_MOST - 1) / DEPTHWISE_MOST;
         const int64_t width = (left + parts - 1) / parts; /* even parts: 14 is 7 + 7 */
         tiles[width - 1](r, col);
