@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import zipfile
+from pathlib import Path
 
 import pytest
 from conftest import PLATFORMS, ZIPS, tree
@@ -184,6 +186,18 @@ def test_what_is_told(package):
     size = out.stat().st_size
     assert done.out.splitlines()[0].startswith(f"{out}: {size / 2 ** 20:.1f} MiB, unpacked ")
     assert "memory of an instance: 256 MiB" in done.out
+
+
+def test_limits_are_written_down():
+    """The table of the documents is that of the program."""
+    source = Path(os.environ["AI_SOURCE"])
+    rows = re.findall(r'^AI_LIMIT\("([a-z-]+)", (\w+), (\d+), "[^"]+", "(\d{4}-\d\d)"',
+                      (source / "bindings/package/limits.def").read_text(), re.M)
+    text = (source / "docs/platforms.md").read_text()
+    told = re.findall(r"^\| ([a-z-]+) \| (\w+) \| (\d+) \|", text, re.M)
+    assert len(rows) > 8
+    assert [(name, what.lower(), mib) for name, what, mib, _ in rows] == told
+    assert {date for _, _, _, date in rows} == {re.search(r"as of (\d{4}-\d\d)", text)[1]}
 
 
 def test_shipped_handler_is_found(ai, model, tmp_path):

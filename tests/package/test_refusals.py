@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from random import Random
 
 import pytest
 from conftest import PLATFORMS, build, tree
@@ -120,6 +121,32 @@ def test_handlers(package, handler, folder, tmp_path):
         out, done = package("lambda", "--handler", path)
         done.failed(path, words)
         assert not out.exists()
+
+
+def test_damaged_programs(package, handler, folder, tmp_path):
+    """Headers with bytes of chance in them: packed or refused in one line, never a crash."""
+    dynamic = build(tmp_path, "dynamic", "int main(void) { return 0; }")
+    certificates = tmp_path / "certificates"
+    certificates.write_text("none")
+    random = Random(7)
+    path = tmp_path / "damaged"
+    refused = 0
+    for round in range(120):
+        data = bytearray((handler, dynamic)[round % 2].read_bytes())
+        section = data.find(b"\x01\0\0\0\0\0\0\0", 0x2000)  # near the first DT_NEEDED
+        begin, end = random.choice([(4, 64), (64, 64 + 56 * 12), (section, section + 512)])
+        for _ in range(random.choice([1, 2, 8])):
+            data[random.randrange(begin, end)] = random.choice([0, 1, 0x7f, 0x80, 0xff,
+                                                                random.randrange(256)])
+        path.write_bytes(data)
+        options = ["--handler", path] if round % 4 == 0 else [
+            "--store", "--certificates", certificates, "--fetch", path]
+        done = package("azure", "--replace", *options)[1]
+        assert done.status in (0, 1), (round, done)
+        if done.status:
+            refused += 1
+            assert done.err.count("\n") == 1, (round, done)
+    assert refused > 20
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
