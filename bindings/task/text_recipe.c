@@ -69,9 +69,9 @@ static ai_status read_rhyme(ai_text_recipe *r, const json_t *value, ai_error *er
 static bool is_pattern(const ai_text_recipe *r, const char *text)
 {
     for (uint32_t line = 0; line < r->lines; line++) {
-        bool is_rhyming = line == 0 && text[r->width - 1] == 'R';
-        if (strspn(text, "LO*") + is_rhyming != r->width ||
-            text[r->width] != (line + 1 < r->lines ? ' ' : '\0'))
+        size_t tones = strspn(text, "LO*");
+        tones += line == 0 && tones + 1 == r->width && text[tones] == 'R';
+        if (tones != r->width || text[r->width] != (line + 1 < r->lines ? ' ' : '\0'))
             return false;
         text += r->width + 1;
     }

@@ -329,6 +329,7 @@ UNFIT = [
     (dict(data={"simplified": b"ab\n" * 25}), "AI_E_FORMAT",
      "simplified: line 1 is not one UTF-8 character"),
     (dict(recipe={**FORM, "tones": ["*OLLO LLOOR *LLOO *OOLL"]}), "AI_E_FORMAT", "'tones' is not"),
+    (dict(recipe={**FORM, "tones": ["*O"]}), "AI_E_FORMAT", "'tones' is not"),
     (dict(recipe={**FORM, "tones": ["*OLRO LLOOL *LLOO *OOLL"]}), "AI_E_FORMAT", "'tones' is not"),
     (dict(kind=TensorProto.INT64, places=3), None, "place"),
 ]
