@@ -8,6 +8,7 @@
 
 from ._classify import Class, Classifier, classify
 from ._convert import convert, self_test, verify
+from ._handler import Fault, Handler, handler
 from ._library import Error, cpu_levels, version
 from ._model import Model, Step, Tensor
 from ._text import TextModel
@@ -16,6 +17,8 @@ __all__ = [
     "Class",
     "Classifier",
     "Error",
+    "Fault",
+    "Handler",
     "Model",
     "Step",
     "Tensor",
@@ -23,6 +26,7 @@ __all__ = [
     "classify",
     "convert",
     "cpu_levels",
+    "handler",
     "self_test",
     "verify",
     "version",

@@ -108,6 +108,22 @@ class TextOptions(ctypes.Structure):
                 ("top_p", c_double)]
 
 
+class Request(ctypes.Structure):
+    _fields_ = [("size", c_uint32), ("flags", c_uint32), ("id", c_char_p), ("method", c_char_p),
+                ("type", c_char_p), ("accept", c_char_p), ("query", c_void_p),
+                ("query_count", c_size_t), ("headers", c_void_p), ("header_count", c_size_t),
+                ("body", c_char_p), ("bytes", c_size_t), ("most_bytes", c_size_t),
+                ("timeout_ns", c_uint64), ("fetch", c_void_p), ("fetch_user", c_void_p),
+                ("write", c_void_p), ("write_user", c_void_p), ("store", c_void_p)]
+
+
+class Answer(ctypes.Structure):
+    _fields_ = [("size", c_uint32), ("flags", c_uint32), ("status", c_uint32),
+                ("reserved", c_uint32), ("type", c_char_p), ("body", c_void_p),
+                ("bytes", c_size_t), ("fault", c_char_p), ("error", RawError), ("ns", c_uint64),
+                ("cpu_ns", c_uint64), ("peak_bytes", c_uint64)]
+
+
 class Closing:
     """What is closed at the end of a `with` block, or with its last reference."""
 
@@ -177,6 +193,10 @@ _TASK = _prototypes(
     ("ai_classifier_close", None, _HANDLE),
     ("ai_classify", c_int32, _HANDLE, c_char_p, c_size_t, POINTER(RawClass), POINTER(c_uint32),
      c_void_p, _ERR),
+    ("ai_handler_open", c_int32, _OUT, _HANDLE, POINTER(Options), _ERR),
+    ("ai_handler_close", None, _HANDLE),
+    ("ai_handle", None, _HANDLE, POINTER(Request), POINTER(Answer)),
+    ("ai_answer_clear", None, POINTER(Answer)),
     ("ai_writer_open", c_int32, _OUT, _HANDLE, POINTER(Options), _ERR),
     ("ai_writer_close", None, _HANDLE),
     ("ai_writer_begin", c_int32, _HANDLE, POINTER(TextOptions), _ERR),

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A function for runtimes that speak their platform themselves: AWS Lambda, OpenWhisk, FC."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import threading
+from collections.abc import Mapping
+from ctypes import c_void_p
+from typing import Any
+
+from . import _library as lib
+from ._model import Model
+
+ANSWER_HTTP = 1
+
+
+class Fault(Exception):
+    """What a request asks cannot be done. fault: "Function.BadInput" and the like."""
+
+    def __init__(self, fault: str, status: int, message: str):
+        super().__init__(message)
+        self.fault = fault
+        self.status = status
+
+
+class Handler(lib.Closing):
+    """Answers events, and requests that come as events. Calls from several threads wait for each
+    other.
+
+    `handler(event, context)` suits AWS Lambda (a dict in, a dict out, Fault raised) and Function
+    Compute (bytes in, text or a dict out, Fault raised), `handler(arguments)` OpenWhisk (a fault is
+    {"error": ...}).
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, threads: int = 0,
+                 cpu: int | str | None = None):
+        self._handle = c_void_p()
+        self._lock = threading.Lock()
+        self._model = Model(path, threads=threads, cpu=cpu)
+        options = lib.sized(lib.Options)
+        options.cpu, options.threads = self._model._cpu, self._model._threads
+        lib.check(lib.task().ai_handler_open, ctypes.byref(self._handle), self._model._handle,
+                  ctypes.byref(options))
+
+    def _answer(self, body: bytes, timeout_ns: int, id: str | None) -> tuple[bool, str]:
+        request = lib.sized(lib.Request)
+        request.body, request.bytes = body, len(body)
+        request.timeout_ns = timeout_ns
+        request.id = id.encode() if id else None
+        answer = lib.Answer()
+        with self._lock:
+            if not self._handle:
+                raise ValueError("handler is closed")
+            lib.task().ai_handle(self._handle, ctypes.byref(request), ctypes.byref(answer))
+        try:
+            is_http = bool(answer.flags & ANSWER_HTTP)
+            if answer.fault and not is_http:
+                raise Fault(answer.fault.decode(), answer.status,
+                            answer.error.message.decode(errors="replace"))
+            return is_http, ctypes.string_at(answer.body, answer.bytes).decode()
+        finally:
+            lib.task().ai_answer_clear(ctypes.byref(answer))
+
+    def __call__(self, event: Any, context: Any = None) -> Any:
+        remaining = getattr(context, "get_remaining_time_in_millis", None)
+        timeout_ns = max(1, int(remaining())) * 1_000_000 if remaining else 0
+        id = getattr(context, "aws_request_id", None) or getattr(context, "request_id", None)
+        is_raw = isinstance(event, (bytes, bytearray, memoryview))
+        body = bytes(event) if is_raw else json.dumps(event).encode()
+        try:
+            is_http, text = self._answer(body, timeout_ns, id if isinstance(id, str) else None)
+        except Fault as fault:
+            if context is None and isinstance(event, Mapping):
+                return {"error": str(fault)}
+            raise
+        return text if is_raw and not is_http else json.loads(text)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._handle:
+                lib.task().ai_handler_close(self._handle)
+                self._handle = c_void_p()
+        self._model.close()
+
+
+def handler(path: str | os.PathLike[str], *, threads: int = 0,
+            cpu: int | str | None = None) -> Handler:
+    """The function to name in a runtime's settings: `main = libai.handler("model.lai")`."""
+    return Handler(path, threads=threads, cpu=cpu)
