@@ -88,9 +88,10 @@ class Answer:
 class Server:
     """ai-function on a free port, its log lines, and one kept connection."""
 
-    def __init__(self, *arguments, env=None, platform="http"):
+    def __init__(self, *arguments, env=None, platform="http", command=None):
+        command = command or [FUNCTION, "--platform", platform]
         self.process = subprocess.Popen(
-            [FUNCTION, "--platform", platform, *map(str, arguments)], stdout=subprocess.PIPE,
+            [*command, *map(str, arguments)], stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, env={"PATH": os.environ["PATH"], "PORT": "0", **(env or {})})
         line = self.process.stderr.readline().decode()
         found = re.search(r"port (\d+)", line)

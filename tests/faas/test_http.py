@@ -4,13 +4,14 @@ import base64
 import json
 import os
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
 import libai
-from conftest import LABELS, picture, save_colours
+from conftest import FUNCTION, picture, save_colours
 
 
 def ranking(answer):
@@ -298,6 +299,27 @@ def test_log(serve, models):
     assert bad["status"] == 400 and "JSON" in bad["error"] and bad["fault"] == "Function.BadInput"
 
 
+def test_serve(serve, models):
+    """`ai serve` is the same program."""
+    server = serve("--threads", "1", models, command=[os.environ["AI_BIN"], "serve"])
+    assert ranking(server.post(picture()))[0] == "red"
+    assert server.stop()[0]["status"] == 200
+
+
+@pytest.mark.parametrize("flags, words", [
+    (["--port", "70000"], "--port"), (["--workers", "x"], "--workers"),
+    (["--platform", "moon"], "'moon'"), (["--model", "/absent.lai"], "/absent.lai"),
+    (["--address", "moon"], "'moon'")])
+def test_bad_flags(models, flags, words):
+    """One line says what is wrong."""
+    model = [] if flags[0] == "--model" else ["--model", models]
+    done = subprocess.run([FUNCTION, *map(str, model), *flags], capture_output=True, timeout=10,
+                          env={"PORT": "0"})
+    assert done.returncode != 0 and not done.stdout
+    (line,) = done.stderr.splitlines()
+    assert words in json.loads(line)["message"]
+
+
 # ---- Models that change while they serve ----
 
 def test_reload(serve, tmp_path):
@@ -322,4 +344,3 @@ def test_reload(serve, tmp_path):
     assert ranking(server.post(picture()))[0] == "rot"  # one that is gone serves on
     server.stop()
     assert any("refused" in line["message"] for line in server.errors)
-    assert LABELS[0] == "red"
