@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-COMMANDS = ["convert", "info", "verify", "run", "classify", "write", "package", "bench"]
+COMMANDS = ["convert", "info", "verify", "run", "classify", "write", "package", "serve", "bench"]
 
 
 def test_overview_lists_the_commands(ai):
@@ -38,6 +38,7 @@ OPTIONS = {
               "--top-p", "--script", "--no-rules", "--json", "--stream", "--threads", "--cpu"],
     "package": ["--platform", "--model", "--out", "--name", "--handler", "--memory", "--image", "--read",
                 "--write", "--store", "--fetch", "--certificates", "--limit", "--replace"],
+    "serve": ["--port", "--address", "--workers", "--timeout", "--threads", "--cpu"],
     "bench": ["--threads", "--cpu", "--shape", "--runs", "--profile", "--plot", "--json"],
 }
 
