@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Fuzzes what the function handler reads: the first byte chooses a request of the Open Inference
+ * Protocol (the second byte: the share of its JSON), base64, or the telling of a body. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "handle.h"
+#include "oip.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+static void use_tensors(const uint8_t *data, size_t bytes)
+{
+    ai_error err;
+    ai_oip_request r;
+    if (!bytes)
+        return;
+    size_t head = (bytes - 1) * data[0] / 255;
+    if (ai_oip_read(&r, data + 1, bytes - 1, head, &err) == AI_OK)
+        for (uint32_t i = 0; i < r.input_count; i++) {
+            const ai_oip_tensor *t = &r.input[i];
+            size_t count = t->data.bytes / ai_oip_type_bytes(t->type);
+            uint8_t sum = 0; /* every byte is there */
+            for (size_t k = 0; k < t->data.bytes; k++)
+                sum = (uint8_t)(sum + ((const uint8_t *)t->data.data)[k]);
+            if (sum == 1 && !strlen(t->name))
+                abort();
+            json_decref(ai_oip_list(t->type, t->data.data, count));
+        }
+    ai_oip_close(&r);
+}
+
+static void use_base64(const uint8_t *data, size_t bytes)
+{
+    ai_error err;
+    void *out;
+    size_t count;
+    if (ai_base64_decode((const char *)data, bytes, &out, &count, &err) != AI_OK)
+        return;
+    if (count > bytes || ((char *)out)[count])
+        abort();
+    ai_task_free(out);
+}
+
+static ai_status fetch(void *user, const ai_object *object, size_t most, uint64_t timeout_ns,
+                       void **data, size_t *bytes, uint32_t *status, ai_error *err)
+{
+    (void)status;
+    (void)user;
+    (void)timeout_ns;
+    if ((!object->url && (!object->bucket || !object->key)) || !most)
+        abort();
+    *data = NULL;
+    *bytes = 0;
+    return ai_task_fail(err, AI_E_IO, "object is not there");
+}
+
+/* By a handler of no model: everything is told, nothing is inferred. */
+static void use_body(const uint8_t *data, size_t bytes, const char *method)
+{
+    static ai_handler handler;
+    ai_request request = AI_REQUEST_INIT;
+    ai_answer answer;
+    request.method = method;
+    request.body = data;
+    request.bytes = bytes;
+    request.fetch = fetch;
+    ai_handle(&handler, &request, &answer);
+    if (answer.status < 200 || answer.status > 599 || !answer.body ||
+        strlen(answer.body) != answer.bytes || (!answer.fault && answer.status != 200))
+        abort();
+    ai_answer_clear(&answer);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+    if (!bytes)
+        return 0;
+    if (data[0] == 'T')
+        use_tensors(data + 1, bytes - 1);
+    else if (data[0] == 'B')
+        use_base64(data + 1, bytes - 1);
+    else
+        use_body(data + 1, bytes - 1, data[0] == 'P' ? "POST" : NULL);
+    return 0;
+}
