@@ -113,7 +113,9 @@ static void on_gone(struct evhttp_connection *connection, void *user)
 {
     ai_job *job = user;
     (void)connection;
-    job->http = NULL; /* evhttp frees it */
+    if (!evhttp_request_get_connection(job->http)) /* evhttp leaves it to us, else it frees it */
+        evhttp_request_free(job->http);
+    job->http = NULL;
     atomic_store(&job->is_gone, true);
 }
 
