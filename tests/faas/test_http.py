@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -318,6 +319,19 @@ def test_bad_flags(models, flags, words):
     assert done.returncode != 0 and not done.stdout
     (line,) = done.stderr.splitlines()
     assert words in json.loads(line)["message"]
+
+
+@pytest.mark.parametrize("folder", [".", "models"])
+def test_models_beside_the_program(serve, models, tmp_path, folder):
+    """As packages lay them; and in a root that holds nothing else, not even /proc."""
+    shutil.copy(FUNCTION, tmp_path / "ai-function")
+    (tmp_path / folder).mkdir(exist_ok=True)
+    shutil.copy(models / "colours.lai", tmp_path / folder)
+    server = serve(command=[tmp_path / "ai-function"])
+    assert ranking(server.post(picture()))[0] == "red"
+    if os.geteuid() == 0 and not os.environ.get("ASAN_OPTIONS"):
+        server = serve(command=["chroot", tmp_path, "/ai-function"])
+        assert ranking(server.post(picture()))[0] == "red"
 
 
 # ---- Models that change while they serve ----
