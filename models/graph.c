@@ -244,7 +244,7 @@ void ai_graph_output(ai_graph *graph, int32_t value)
         graph->outputs[graph->output_count++] = value;
 }
 
-void ai_graph_state_add(ai_graph *graph, int32_t now, int32_t next)
+void ai_graph_state_add(ai_graph *graph, int32_t now, int32_t next, int32_t start)
 {
     arena *memory = graph->memory;
     void *list = graph->states;
@@ -253,5 +253,5 @@ void ai_graph_state_add(ai_graph *graph, int32_t now, int32_t next)
         grow(graph, &list, sizeof *graph->states, graph->state_count, &memory->state_capacity);
     graph->states = list;
     if (has_room)
-        graph->states[graph->state_count++] = (ai_graph_state){now, next};
+        graph->states[graph->state_count++] = (ai_graph_state){now, next, start};
 }

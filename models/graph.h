@@ -43,10 +43,11 @@ typedef struct ai_graph_node {
     uint32_t    output_count;
 } ai_graph_node;
 
-/* Kept by the session from one call to the next: starts as zeros, is `next` after the call. */
+/* Kept by the session from one call to the next: starts as `start`, is `next` after the call. */
 typedef struct ai_graph_state {
     int32_t now;  /* neither input nor constant nor written by a node */
     int32_t next; /* written by a node */
+    int32_t start; /* a plain constant of that shape; AI_NO_VALUE: zeros */
 } ai_graph_state;
 
 typedef struct ai_graph {
@@ -98,7 +99,7 @@ int32_t ai_graph_add(ai_graph *graph, const char *name, uint16_t op, const void 
                      const int32_t *outputs, uint32_t output_count);
 void ai_graph_input(ai_graph *graph, int32_t value);
 void ai_graph_output(ai_graph *graph, int32_t value);
-void ai_graph_state_add(ai_graph *graph, int32_t now, int32_t next);
+void ai_graph_state_add(ai_graph *graph, int32_t now, int32_t next, int32_t start);
 
 /* ---- Importers: one folder a format. Fill an empty graph with nodes whose operators are those of
  * ops.def in the form of the newest opset; attributes that newer opsets made inputs become constant

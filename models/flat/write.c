@@ -97,6 +97,8 @@ static void number_values(writer *w)
     for (uint32_t i = 0; i < graph->state_count; i++) {
         number_value(w, graph->states[i].now);
         w->is_state[graph->states[i].now] = true;
+        if (!w->is_for_shapes)
+            number_value(w, graph->states[i].start);
     }
     for (uint32_t i = 0; i < graph->node_count; i++) {
         const ai_graph_node *node = &graph->nodes[i];
@@ -179,8 +181,8 @@ static void write_lists(writer *w, ai_file_header *header)
                                      graph->output_count};
     header->states = (ai_file_list){append_operands(w, NULL, 0), states};
     for (uint32_t i = 0; i < states; i++) {
-        const int32_t entry[] = {graph->states[i].now, graph->states[i].next, AI_NO_VALUE};
-        append_operands(w, entry, 3);
+        const ai_graph_state *state = &graph->states[i];
+        append_operands(w, (const int32_t[]){state->now, state->next, state->start}, 3);
     }
 }
 

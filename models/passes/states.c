@@ -7,6 +7,11 @@
 
 enum { INITIAL_H = 5, INITIAL_C = 6 };
 
+static bool is_recurrent(uint16_t op)
+{
+    return op == AI_OP_RNN || op == AI_OP_GRU || op == AI_OP_LSTM;
+}
+
 static bool is_named(const ai_graph *graph, int32_t value, const char *name, size_t length)
 {
     const char *found = graph->values[value].name;
@@ -49,7 +54,7 @@ static ai_status keep_pair(ai_graph *graph, const char *text, ai_error *err)
                        text);
     now->is_input = false;
     now->varies = 0;
-    ai_graph_state_add(graph, graph->inputs[in], graph->outputs[out]);
+    ai_graph_state_add(graph, graph->inputs[in], graph->outputs[out], AI_NO_VALUE);
     take_out(graph->inputs, &graph->input_count, in);
     take_out(graph->outputs, &graph->output_count, out);
     return AI_OK;
@@ -76,11 +81,12 @@ static void need_output(ai_graph *graph, uint32_t index, uint32_t i)
         graph->values[node->outputs[i]].producer = (int32_t)index;
 }
 
-/* Output i of the node is what its input becomes. */
+/* Output i of the node is what its input becomes, which begins as the constant that was there. */
 static void keep_state(ai_graph *graph, uint32_t index, uint32_t output, uint32_t input)
 {
     ai_graph_node *node = &graph->nodes[index];
     int32_t next = node->outputs[output];
+    int32_t start = input < node->input_count ? node->inputs[input] : AI_NO_VALUE;
     const char *name = ai_graph_format(graph, "%s/%s", node->name, output == 1 ? "h" : "c");
     int32_t now = ai_graph_value(graph, name, AI_F32);
     if (now < 0)
@@ -90,24 +96,39 @@ static void keep_state(ai_graph *graph, uint32_t index, uint32_t output, uint32_
     memcpy(value->dim, graph->values[next].dim, sizeof value->dim);
     value->has_shape = true;
     if (ai_pass_set_input(graph, node, input, now))
-        ai_graph_state_add(graph, now, next);
+        ai_graph_state_add(graph, now, next, start);
+}
+
+/* Whether an initial state of the node is computed: no constant, nor an input by itself. */
+static bool has_computed(const ai_graph *graph, const ai_graph_node *node, bool or_is_input)
+{
+    for (uint32_t i = INITIAL_H; i <= INITIAL_C; i++) {
+        const ai_value *value = ai_pass_input(graph, node, i);
+        if (value != NULL && value->data == NULL && (or_is_input || value->producer >= 0))
+            return true;
+    }
+    return false;
 }
 
 static ai_status keep_node(ai_graph *graph, uint32_t index, ai_error *err)
 {
-    ai_graph_node *node = &graph->nodes[index];
-    uint32_t last = node->op == AI_OP_LSTM ? INITIAL_C : INITIAL_H;
-    if (node->op != AI_OP_RNN && node->op != AI_OP_GRU && node->op != AI_OP_LSTM)
+    ai_status status = AI_OK;
+    if (!is_recurrent(graph->nodes[index].op))
         return ai_fail(err, AI_E_ARGUMENT, "state '%s' is a %s, an RNN, GRU or LSTM is needed",
-                       node->name, ai_op_find(node->op)->name);
-    for (uint32_t i = INITIAL_H; i <= last; i++) {
-        if (ai_pass_input(graph, node, i) != NULL)
-            return ai_fail(err, AI_E_ARGUMENT,
-                           "state '%s' has an initial state: name that and its output", node->name);
-    }
+                       graph->nodes[index].name, ai_op_find(graph->nodes[index].op)->name);
+    /* PyTorch computes zeros of the shape of the node's input. */
+    if (has_computed(graph, &graph->nodes[index], false))
+        status = ai_pass_fold(graph, err);
+    if (status != AI_OK)
+        return status;
+    const ai_graph_node *node = &graph->nodes[index];
+    if (node->is_dead || has_computed(graph, node, true))
+        return ai_fail(err, AI_E_ARGUMENT,
+                       "state '%s' has an initial state: name that and its output", node->name);
+    uint32_t last = node->op == AI_OP_LSTM ? INITIAL_C : INITIAL_H;
     for (uint32_t i = INITIAL_H; i <= last; i++)
         need_output(graph, index, i - INITIAL_H + 1);
-    ai_status status = ai_graph_status(graph, err);
+    status = ai_graph_status(graph, err);
     if (status == AI_OK)
         status = ai_pass_need_shapes(graph, err);
     for (uint32_t i = INITIAL_H; i <= last && status == AI_OK; i++)

@@ -284,6 +284,49 @@ def test_state_goes_on(op, by, tmp_path):
             assert by == "node" or [item.name for item in network.outputs] == ["Y"]
 
 
+def begin_with(model, names, value, is_computed):
+    """The initial states are a constant; or computed from the shape of X, as PyTorch writes it."""
+    graph = model.graph
+    for name in names:
+        graph.input.remove(next(item for item in graph.input if item.name == name))
+    graph.initializer.append(numpy_helper.from_array(value, "begin"))
+    if not is_computed:
+        graph.node.insert(0, helper.make_node("Identity", ["begin"], ["start"]))
+    else:
+        for name, number in (("one", [1]), ("size", [value.shape[2]])):
+            graph.initializer.append(numpy_helper.from_array(np.array(number), name))
+        for node in (helper.make_node("Expand", ["begin", "shape"], ["start"]),
+                     helper.make_node("Concat", ["one", "batch", "size"], ["shape"], axis=0),
+                     helper.make_node("Gather", ["X_shape", "one"], ["batch"]),
+                     helper.make_node("Shape", ["X"], ["X_shape"])):
+            graph.node.insert(0, node)
+    for i in range(5, 5 + len(names)):
+        graph.node[-1].input[i] = "start"
+
+
+@pytest.mark.parametrize("op", GATES)
+@pytest.mark.parametrize("is_computed", [False, True])
+def test_state_begins_as_the_constant(op, is_computed, tmp_path):
+    """A node's initial state that is no input is where the session's state starts, and starts again."""
+    inputs = any_inputs(random.Random(12), op, {"direction": "forward"}, 6, 2, 20, 5)
+    names = ["initial_h", "initial_c"][:2 if op == "LSTM" else 1]
+    value = np.full((1, 1 if is_computed else 2, 20), 0.25, np.float32)
+    inputs[4:] = [None] + [value] * len(names)
+    for path, x in (("whole", inputs[0]), ("step", inputs[0][:1])):
+        model = make_model(op, {"direction": "forward"}, [x, *inputs[1:]], True)
+        begin_with(model, names, value, is_computed)
+        onnx.save(model, tmp_path / f"{path}.onnx")
+        libai.convert(tmp_path / f"{path}.onnx", tmp_path / f"{path}.lai",
+                      states=["rnn"] if path == "step" else [])
+    with libai.Model(tmp_path / "whole.lai", threads=1) as network:
+        whole = network({"X": inputs[0]})["Y"]
+    with libai.Model(tmp_path / "step.lai", threads=1) as network:
+        for _ in range(2):
+            steps = [network({"X": inputs[0][i:i + 1]})["Y"] for i in range(len(whole))]
+            assert np.concatenate(steps).tobytes() == whole.tobytes()
+            network.reset()
+
+
 @pytest.mark.parametrize("states, message", [
     (["nowhere"], "state 'nowhere' is no node of the graph"),
     (["X=nowhere"], "state 'X=nowhere' names output 'nowhere', the graph has none"),
