@@ -6,6 +6,15 @@
 #include <string.h>
 #include <sys/resource.h>
 
+/* gcc has a macro for AddressSanitizer, clang a feature. */
+#ifdef __has_feature
+#define IS_SANITIZED __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define IS_SANITIZED 1
+#else
+#define IS_SANITIZED 0
+#endif
+
 static ai_graph *graph;
 
 static void setup(void)
@@ -83,7 +92,7 @@ START_TEST(large_tensors_are_named)
     ai_graph_output(graph, net_op(graph, "y", AI_OP_NEG, sum, AI_NO_VALUE));
     struct rlimit before_limit;
     ck_assert_int_eq(getrlimit(RLIMIT_AS, &before_limit), 0);
-#ifndef __SANITIZE_ADDRESS__ /* its shadow is larger, and its allocator refuses 2^40 bytes itself */
+#if !IS_SANITIZED /* its shadow is larger, and its allocator refuses 2^40 bytes itself */
     struct rlimit limit = {(rlim_t)1 << 40, before_limit.rlim_max};
     ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
 #endif
