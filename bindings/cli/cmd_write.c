@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `ai write`: text, such as poems, by a network that knows one character after the other. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,8 +17,7 @@ static const ai_cli_option options[] = {
     {"start", 0, AI_CLI_TEXT, false, 0, "TEXT", "how the text begins"},
     {"acrostic", 0, AI_CLI_TEXT, false, 0, "TEXT", "the first character of each line"},
     {"theme", 0, AI_CLI_TEXT, false, 0, "TEXT", "characters that shall stand somewhere"},
-    {"seed", 0, AI_CLI_COUNT, false, UINT32_MAX, "N",
-     "the same seed gives the same text; else by the clock"},
+    {"seed", 0, AI_CLI_TEXT, false, 0, "N", "the same seed gives the same text; else by the clock"},
     {"count", 0, AI_CLI_COUNT, false, MAX_COUNT, "K", "how many texts, with seeds N, N+1, ..."},
     {"temperature", 0, AI_CLI_TEXT, false, 0, "T", "below 1: what is likely gets likelier"},
     {"top-p", 0, AI_CLI_TEXT, false, 0, "P", "draws among the likeliest that have this chance"},
@@ -105,10 +105,12 @@ static int write_all(ai_writer *writer, ai_text_options *o, const ai_cli_args *a
 {
     ai_error err;
     uint32_t count = ai_cli_count(args, "count", 1);
-    for (uint32_t i = 0; i < count; i++, o->seed++) {
+    /* What nobody can read is not written: main() tells why. */
+    for (uint32_t i = 0; i < count && !ferror(stdout); i++, o->seed++) {
         if (i > 0 && !ai_cli_flag(args, "json"))
             putchar('\n');
         ai_status status = write_text(writer, o, args, &err);
+        fflush(stdout);
         if (status == AI_OK)
             continue;
         if (ai_cli_flag(args, "json")) {
@@ -134,6 +136,20 @@ static int take_number(const ai_cli_args *args, const char *name, double most, d
         return ai_cli_misused(args->command,
                               "--%s is '%s', needed is a number greater than 0 and at most %g",
                               name, value, most);
+    return AI_CLI_OK;
+}
+
+/* Any number of 64 bits: those of a JSON answer too, which count up. */
+static int take_seed(const ai_cli_args *args, uint64_t *seed)
+{
+    const char *value = ai_cli_text(args, "seed");
+    if (!value)
+        return AI_CLI_OK;
+    errno = 0;
+    *seed = strtoull(value, NULL, 10);
+    if (value[strspn(value, "0123456789")] || errno)
+        return ai_cli_misused(args->command, "--seed is '%s', needed is a number from 0 to %llu",
+                              value, (unsigned long long)UINT64_MAX);
     return AI_CLI_OK;
 }
 
@@ -177,11 +193,13 @@ static int take_wishes(ai_text_options *o, const ai_cli_args *args)
     o->start = ai_cli_text(args, "start");
     o->acrostic = ai_cli_text(args, "acrostic");
     o->theme = ai_cli_text(args, "theme");
-    o->seed = ai_cli_text(args, "seed") ? ai_cli_count(args, "seed", 1) : seed_by_clock();
+    o->seed = seed_by_clock();
     if (ai_cli_flag(args, "json") && ai_cli_flag(args, "stream"))
         return ai_cli_misused(args->command, "--json prints whole texts, --stream characters");
     o->flags = ai_cli_flag(args, "no-rules") ? AI_TEXT_NO_RULES : 0;
     int status = take_script(o, args);
+    if (status == AI_CLI_OK)
+        status = take_seed(args, &o->seed);
     if (status == AI_CLI_OK)
         status = take_number(args, "temperature", 1000, &o->temperature);
     return status == AI_CLI_OK ? take_number(args, "top-p", 1, &o->top_p) : status;

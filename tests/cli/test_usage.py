@@ -80,7 +80,7 @@ WRONG = [
     (["write", "--temperature", "nan"], "--temperature is 'nan'"),
     (["write", "--temperature", "1x"], "--temperature is '1x'"),
     (["write", "--top-p", "1.5"], "--top-p is '1.5'"),
-    (["write", "--seed", "0"], "--seed is '0'"),
+    (["write", "--seed", "x"], "--seed is 'x'"),
     (["write", "--json", "--stream"], "--json prints whole texts"),
     (["write", "--script", "runes"], "--script is 'runes', there are simplified and traditional"),
     (["write", "poem"], "'poem' is one operand too many"),

@@ -388,6 +388,28 @@ def test_command(poet, model):
     assert len(texts) > 1
 
 
+def test_command_takes_every_seed(poet, model):
+    """The seeds of a JSON answer too, which count up from the one that was given."""
+    for seed in (0, 2**32 - 1, 2**64 - 1):
+        assert ai("write", "--model", poet, "--seed", seed) == (0, model(seed=seed), "")
+    out = ai("write", "--model", poet, "--seed", 2**32 - 1, "--count", 2, "--json")[1]
+    last = json.loads(out.splitlines()[1])["body"]
+    assert ai("write", "--model", poet, "--seed", last["seed"])[1] == last["text"]
+    for seed in (2**64, "-1", "1e3", "+1", " 1"):
+        assert ai("write", "--model", poet, f"--seed={seed}")[0] == 2
+
+
+def test_command_ends_with_its_reader(poet):
+    """Where a closed pipe is no signal, the command ends at the first text that is not read."""
+    readable, writable = os.pipe()
+    os.close(readable)
+    done = subprocess.run([os.environ["AI_BIN"], "write", "--model", poet, "--count", "1000000"],
+                          stdout=writable, stderr=subprocess.PIPE, timeout=20,
+                          restore_signals=False)
+    os.close(writable)
+    assert (done.returncode, done.stderr) == (1, b"ai: standard output: Broken pipe\n")
+
+
 def test_command_refuses(poet):
     status, out, err = ai("write", "--model", poet, "--start", "龘")
     assert (status, out) == (1, "")
