@@ -56,8 +56,12 @@ def exact(x) -> Off:
     return Off(x, np.zeros_like(x))
 
 
-def product(x: Off, w: np.ndarray) -> Off:
-    """x times the transposed w."""
+def product(x: Off, w: np.ndarray, levels: int = 0) -> Off:
+    """x times the transposed w. levels: each row of x is rounded to so many integers, of which the
+    last is its greatest number."""
+    if levels:
+        greatest = (np.abs(x.value) + x.error).max(axis=1, keepdims=True)
+        x = Off(x.value, x.error + greatest * (0.5 / levels + 4 * U))
     terms = 2 * (w.shape[1] + 2) * U * (np.abs(x.value) @ np.abs(w).T)
     return Off(x.value @ w.T, x.error @ np.abs(w).T + terms)
 
@@ -91,7 +95,7 @@ def activations(op: str, attributes: dict) -> list[list[Activation]]:
     return [found[i * len(found) // sides:(i + 1) * len(found) // sides] for i in range(sides)]
 
 
-def cell(op, attributes, functions, x, h, c, w, r, bias, peephole):
+def cell(op, attributes, functions, levels, x, h, c, w, r, bias, peephole):
     """New h and c of one step."""
     size = h.value.shape[1]
     part = [slice(i * size, (i + 1) * size) for i in range(GATES[op])]
@@ -99,16 +103,16 @@ def cell(op, attributes, functions, x, h, c, w, r, bias, peephole):
     f, g, last = (functions + [None, None])[:3]
 
     def gate(i, of=h):
-        return product(x, w[part[i]]) + product(of, r[part[i]]) + exact(wb[part[i]]) + exact(
-            rb[part[i]])
+        return (product(x, w[part[i]], levels) + product(of, r[part[i]], levels)
+                + exact(wb[part[i]]) + exact(rb[part[i]]))
 
     if op == "RNN":
         return f(gate(0)), c
     if op == "GRU":
         z, reset = f(gate(0)), f(gate(1))
         if attributes.get("linear_before_reset", 0):
-            late = product(h, r[part[2]]) + exact(rb[part[2]])
-            candidate = g(product(x, w[part[2]]) + exact(wb[part[2]]) + reset * late)
+            late = product(h, r[part[2]], levels) + exact(rb[part[2]])
+            candidate = g(product(x, w[part[2]], levels) + exact(wb[part[2]]) + reset * late)
         else:
             candidate = g(gate(2, reset * h))
         return candidate + z * (h - candidate), c
@@ -121,8 +125,8 @@ def cell(op, attributes, functions, x, h, c, w, r, bias, peephole):
     return f(gate(1) + p[1] * c) * last(c), c
 
 
-def evaluate(op: str, attributes: dict, inputs: list) -> list[Off]:
-    """Y, Y_h and of LSTM Y_c. Inputs that are None are omitted."""
+def evaluate(op: str, attributes: dict, inputs: list, levels: int = 0) -> list[Off]:
+    """Y, Y_h and of LSTM Y_c. Inputs that are None are omitted. levels: as of product."""
     x, w, r, b, lengths, initial_h, initial_c, peephole = (inputs + [None] * 8)[:8]
     batch_first = attributes.get("layout", 0) == 1
     turn = (lambda a: np.swapaxes(a, 0, 1)) if batch_first else (lambda a: a)
@@ -142,7 +146,8 @@ def evaluate(op: str, attributes: dict, inputs: list) -> list[Off]:
                     for s in (initial_h, initial_c))
             length = time if lengths is None else int(lengths[row])
             for t in (reversed(range(length)) if reverse else range(length)):
-                h, c = cell(op, attributes, functions, exact(x[t, row][None]), h, c, *weights)
+                h, c = cell(op, attributes, functions, levels, exact(x[t, row][None]), h, c,
+                            *weights)
                 y.value[t, side, row], y.error[t, side, row] = h.value[0], h.error[0]
             finals.append((h, c))
     states = [Off(*(np.stack([f[k][part][0] for f in finals]).reshape(sides, batch, size)

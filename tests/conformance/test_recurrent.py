@@ -136,6 +136,35 @@ def test_random(op, seed, tmp_path):
             assert (np.abs(got - other) <= 2 * error + 1e-6).all(), f"AI_SEED={seed}: {attributes}"
 
 
+def rounded(weight, kind):
+    """As the file has it: f16, or s8 with a scale for each row of gates."""
+    if kind == "f16":
+        return weight.astype(np.float16).astype(np.float32)
+    scale = np.abs(weight).max(axis=2, keepdims=True) / np.float32(127)
+    integers = np.clip(np.rint(weight.astype(np.float64) / scale), -127, 127)
+    return integers * scale
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + CASES // 4))
+@pytest.mark.parametrize("kind, levels", [("f16", 0), ("s8", 8191)])
+@pytest.mark.parametrize("op", GATES)
+def test_narrow_weights(op, kind, levels, seed, tmp_path):
+    """Every form with weights that were rounded: as near to these as f32 to its own. With s8, what
+    is multiplied by them is rounded to 14 bits as well."""
+    dice = random.Random(f"{op} {kind} {seed}")
+    attributes = any_attributes(dice, op)
+    shape = [dice.randint(1, 5), dice.choice([1, 2, 35]), dice.randint(1, 37), dice.randint(1, 20)]
+    inputs = any_inputs(dice, op, attributes, *shape)
+    model = make_model(op, attributes, inputs, True)
+    onnx.save(model, tmp_path / "m.onnx")
+    libai.convert(tmp_path / "m.onnx", tmp_path / "m.lai", weights=kind)
+    found = at_every_level(tmp_path / "m.lai", feed_of(model, inputs))
+    inputs[1:3] = [rounded(weight, kind) for weight in inputs[1:3]]
+    for got, (value, error) in zip(found, evaluate(op, attributes, inputs, levels)):
+        off = np.abs(got - value) - error
+        assert off.max() <= 0, f"AI_SEED={seed}: {attributes} {shape}: {off.max()} over the bound"
+
+
 @pytest.mark.parametrize("op", GATES)
 def test_small_integers_exactly(op, tmp_path):
     """Sums of small integers through Relu and Affine have no rounding at all."""
