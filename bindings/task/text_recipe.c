@@ -86,7 +86,10 @@ static ai_status read_tones(ai_text_recipe *r, const json_t *value, ai_error *er
     for (size_t i = 0; i < count; i++) {
         const char *text = json_string_value(json_array_get(value, i));
         if (!text || !is_pattern(r, text))
-            return refuse("tones", "patterns of L, O and *, a blank between lines, R perhaps at the end of the first", err);
+            return refuse(
+                "tones",
+                "patterns of L, O and *, a blank between lines, R perhaps at the end of the first",
+                err);
         strcpy(r->tone[i], text);
     }
     r->tone_count = (uint32_t)count;
@@ -140,7 +143,8 @@ static ai_status read_form(ai_text_recipe *r, const json_t *json, ai_error *err)
 
 static ai_status read_object(ai_text_recipe *r, json_t *json, ai_error *err)
 {
-    static const char *const others[] = {"marks", "rhyme", "tones", "temperature", "top_p", "repeat"};
+    static const char *const others[] = {"marks",       "rhyme", "tones",
+                                         "temperature", "top_p", "repeat"};
     memset(r, 0, sizeof *r); /* 66 KB: too large for a literal on the stack */
     r->end = AI_TEXT_NONE;
     r->length = DEFAULT_LENGTH;
