@@ -22,7 +22,7 @@ enum {
     AI_K_WINOGRAD_INPUT,  /* ai_winograd_input_args, NCHW16C in, WINOGRAD4 or WINOGRAD2 */
     AI_K_WINOGRAD_OUTPUT, /* ai_winograd_output_args, NCHW16C out, WINOGRAD4 or WINOGRAD2 */
     AI_K_GEMM,           /* ai_gemm_args: plain rows times PANEL16; of f16: for few rows; PLAIN: for few too */
-    AI_K_MAX_POOL,       /* ai_pool_args, NCHW16C */
+    AI_K_MAX_POOL,       /* ai_pool_args, NCHW16C; of u8 too: in, out and strides count bytes */
     AI_K_AVERAGE_POOL,   /* ai_pool_args, NCHW16C */
     AI_K_GLOBAL_AVERAGE_POOL, /* ai_pool_args, NCHW16C in, 16 numbers a block out */
     AI_K_WIDEN_F16,      /* ai_widen_args: f16 to f32 */
@@ -34,6 +34,8 @@ enum {
     AI_K_TRANSPOSE16 = AI_K_REDUCE + 8, /* ai_transpose_args: between 16 planes and one block */
     AI_K_RESIZE, /* ai_resize_args */
     AI_K_SOFTMAX, /* ai_softmax_args */
+    AI_K_TO_BYTES, /* ai_to_bytes_args */
+    AI_K_Q_CONV, /* ai_q_conv_args: u8 in and out, weights of s8 in QCONV16 */
     AI_K_COUNT
 };
 
@@ -174,6 +176,46 @@ typedef struct ai_gemm_s8_args {
     const float   *scales; /* [m] */
     ai_gemm_args   gemm;   /* without a, a_row and panel */
 } ai_gemm_s8_args;
+/* out[i] = in[i] / scale, at least -zero (so is NaN), at most 255 - zero, half to even, + zero. */
+typedef struct ai_to_bytes_args {
+    const float *in;
+    uint8_t     *out;
+    int64_t      count;
+    float        scale;
+    int32_t      zero;
+} ai_to_bytes_args;
+
+/* Products of u8 and s8, summed in s32 (modulo 2^32), for the blocks of 16 outputs [panel_begin,
+ * panel_end) and the output rows [row_begin, row_end). An input of the sum is four neighbouring bytes:
+ * those at in + row * in_row + column * in_step + taps[t]. Then, all in f32 and each rounded once:
+ *   q = sum * scale, at most 255 - middle (so is NaN), at least -middle, as an integer half to even
+ * and without a residual y = q + zero, where zero is middle; with a residual
+ *   y = fma(q, own, fma(residual, other, offset)), below 2^22 in magnitude, as an integer half to
+ *   even, + zero
+ * and at last y is clamped to [lo, hi]. */
+typedef struct ai_q_conv_args {
+    const uint8_t *in; /* of output (0, 0): padding is subtracted, its bytes are in the border */
+    int64_t        in_row;
+    int64_t        in_step;
+    const int64_t *taps;
+    int64_t        tap_count;
+    const int8_t  *weights; /* of panel 0: [taps][16 outputs][4] */
+    const int32_t *bias;    /* [panels * 16] */
+    const float   *scale;   /* [panels * 16] */
+    const uint8_t *residual; /* 16 bytes a column, or NULL */
+    int64_t        residual_row;
+    int64_t        residual_plane;
+    uint8_t       *out;
+    int64_t        out_row;
+    int64_t        out_plane; /* from one panel to the next */
+    int64_t        out_step;  /* from a column to the next: at least 16 */
+    int32_t        ow;
+    int32_t        row_begin, row_end;
+    int32_t        panel_begin, panel_end;
+    int32_t        middle, zero;
+    int32_t        lo, hi;
+    float          own, other, offset;
+} ai_q_conv_args;
 
 /* Pooling of one block of 16 channels of one image, output rows [row_begin, row_end). Taps outside
  * the input are skipped. Max: a later tap wins if it is greater, or the first NaN stays.

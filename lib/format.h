@@ -101,6 +101,10 @@ enum {
      * then [K/4][16][4], k padded with anything and n with any scales. A weight is its s8 times its
      * column's scale. */
     AI_LAYOUT_QPANEL16 = 9,
+    /* Weights of s8 of QLinearConv, dim [OC][IC][KH][KW], and of QLinearMatMul, dim [N][K]:
+     * [OC/16][IC/16][KH][KW][ic/4][16 oc][4 ic], the last block of ic with as many fours as it needs;
+     * ic and oc that do not exist are zeros. */
+    AI_LAYOUT_QCONV16 = 10,
     AI_LAYOUT_COUNT
 };
 
@@ -186,6 +190,41 @@ typedef struct ai_conv_transpose_params {
     uint32_t  output_shape[AI_MAX_SPATIAL];
     uint32_t  reserved;
 } ai_conv_transpose_params; /* 104 bytes */
+
+/* QLinearConv: x, weight, bias (s32), scale (f32) and residual or NONE; bias and scale have an entry
+ * for each output of whole blocks. kernels.h has the formula (ai_q_conv_args). */
+typedef struct ai_q_finish {
+    uint32_t middle;
+    uint32_t zero;
+    uint32_t lo, hi;
+    float    own, other, offset; /* of a residual */
+    uint32_t reserved;
+} ai_q_finish;
+
+typedef struct ai_q_conv_params {
+    ai_window   window;
+    uint32_t    group;
+    ai_q_finish finish;
+} ai_q_conv_params; /* 104 bytes */
+
+/* QLinearMatMul: a, b transposed, bias, scale as QLinearConv's. */
+typedef struct ai_q_gemm_params {
+    ai_q_finish finish;
+} ai_q_gemm_params; /* 32 bytes */
+
+/* QLinearAdd: y = fma(a - a_zero, own, fma(b, other, offset)), rounded, + zero, clamped. As
+ * QLinearConv's residual: middle is a_zero. */
+typedef struct ai_q_add_params {
+    ai_q_finish finish;
+} ai_q_add_params; /* 32 bytes */
+
+/* QLinearGlobalAveragePool: (sum - count * middle) * (factor / count), rounded, + zero. */
+typedef struct ai_q_mean_params {
+    float    factor;
+    uint32_t middle;
+    uint32_t zero;
+    uint32_t reserved;
+} ai_q_mean_params; /* 16 bytes */
 
 typedef struct ai_pool_params { /* MaxPool, AveragePool, LpPool */
     ai_window window;

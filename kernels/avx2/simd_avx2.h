@@ -9,6 +9,7 @@
 #include <immintrin.h>
 
 #define AI_LANES 16
+typedef __m128i vb;
 typedef struct vf {
     __m256 q[2];
 } vf;
@@ -152,6 +153,55 @@ AI_INLINE vi i_dot4(vi sum, vi even, vi odd, const int16_t *q)
                  _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(even.q[1], a)));
     return V_EACH(vi, _mm256_add_epi32(sum.q[0], _mm256_madd_epi16(odd.q[0], b)),
                   _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(odd.q[1], b)));
+}
+AI_INLINE vi i_dot4_u8(vi sum, vi even, vi odd, const uint8_t *in)
+{
+    int32_t four;
+    memcpy(&four, in, sizeof four);
+    const __m256i x = _mm256_set1_epi32(four);
+    const __m256i a = _mm256_and_si256(x, _mm256_set1_epi32(0x00ff00ff));
+    const __m256i b = _mm256_srli_epi16(x, 8);
+    sum = V_EACH(vi, _mm256_add_epi32(sum.q[0], _mm256_madd_epi16(even.q[0], a)),
+                 _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(even.q[1], a)));
+    return V_EACH(vi, _mm256_add_epi32(sum.q[0], _mm256_madd_epi16(odd.q[0], b)),
+                  _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(odd.q[1], b)));
+}
+AI_INLINE vi i_load(const int32_t *p)
+{
+    const __m256i *both = (const __m256i *)(const void *)p;
+    return V_EACH(vi, _mm256_loadu_si256(both), _mm256_loadu_si256(both + 1));
+}
+AI_INLINE __m256 v_load_u8_half(const uint8_t *p)
+{
+    return _mm256_cvtepi32_ps(
+        _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+AI_INLINE vf v_load_u8(const uint8_t *p)
+{
+    return V_EACH(vf, v_load_u8_half(p), v_load_u8_half(p + 8));
+}
+AI_INLINE void v_store_u8(uint8_t *p, vf a)
+{
+    const __m256i both = _mm256_packs_epi32(_mm256_cvtps_epi32(a.q[0]), _mm256_cvtps_epi32(a.q[1]));
+    const __m256i words = _mm256_permute4x64_epi64(both, 0xd8);
+    _mm_storeu_si128((__m128i *)(void *)p, _mm_packus_epi16(_mm256_castsi256_si128(words),
+                                                            _mm256_extracti128_si256(words, 1)));
+}
+AI_INLINE vb b_set(uint8_t x)
+{
+    return _mm_set1_epi8((char)x);
+}
+AI_INLINE vb b_load(const uint8_t *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+AI_INLINE void b_store(uint8_t *p, vb a)
+{
+    _mm_storeu_si128((__m128i *)(void *)p, a);
+}
+AI_INLINE vb b_max(vb a, vb b)
+{
+    return _mm_max_epu8(a, b);
 }
 AI_INLINE vf v_swap(vf a, int n)
 {

@@ -10,8 +10,9 @@
 #include <immintrin.h>
 
 #define AI_LANES 16
-typedef __m512    vf;
-typedef __m512i   vi;
+typedef __m128i vb;
+typedef __m512 vf;
+typedef __m512i vi;
 typedef __mmask16 vm;
 
 #define V_OP1(name, expr)                                                                          \
@@ -132,6 +133,44 @@ AI_INLINE vi i_dot4(vi sum, vi even, vi odd, const int16_t *q)
     memcpy(pair, q, sizeof pair);
     sum = _mm512_add_epi32(sum, _mm512_madd_epi16(even, _mm512_set1_epi32((int)pair[0])));
     return _mm512_add_epi32(sum, _mm512_madd_epi16(odd, _mm512_set1_epi32((int)pair[1])));
+}
+AI_INLINE vi i_dot4_u8(vi sum, vi even, vi odd, const uint8_t *in)
+{
+    int32_t four;
+    memcpy(&four, in, sizeof four);
+    const vi x = _mm512_set1_epi32(four);
+    const vi a = _mm512_and_si512(x, _mm512_set1_epi32(0x00ff00ff));
+    sum = _mm512_add_epi32(sum, _mm512_madd_epi16(even, a));
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(odd, _mm512_srli_epi16(x, 8)));
+}
+AI_INLINE vi i_load(const int32_t *p)
+{
+    return _mm512_loadu_si512(p);
+}
+AI_INLINE vf v_load_u8(const uint8_t *p)
+{
+    return _mm512_cvtepi32_ps(
+        _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+AI_INLINE void v_store_u8(uint8_t *p, vf a)
+{
+    _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)));
+}
+AI_INLINE vb b_set(uint8_t x)
+{
+    return _mm_set1_epi8((char)x);
+}
+AI_INLINE vb b_load(const uint8_t *p)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+AI_INLINE void b_store(uint8_t *p, vb a)
+{
+    _mm_storeu_si128((__m128i *)(void *)p, a);
+}
+AI_INLINE vb b_max(vb a, vb b)
+{
+    return _mm_max_epu8(a, b);
 }
 AI_INLINE vf v_swap(vf a, int n)
 {

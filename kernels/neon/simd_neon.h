@@ -9,6 +9,7 @@
 #include <arm_neon.h>
 
 #define AI_LANES 16
+typedef uint8x16_t vb;
 typedef struct vf {
     float32x4_t q[4];
 } vf;
@@ -21,8 +22,8 @@ typedef vi vm;
 #define V_OP1(type, from, name, intrinsic)                                                         \
     AI_INLINE type name(from a)                                                                    \
     {                                                                                              \
-        return (type){{intrinsic(a.q[0]), intrinsic(a.q[1]), intrinsic(a.q[2]),                    \
-                       intrinsic(a.q[3])}};                                                        \
+        return (type){                                                                             \
+            {intrinsic(a.q[0]), intrinsic(a.q[1]), intrinsic(a.q[2]), intrinsic(a.q[3])}};         \
     }
 #define V_OP2(type, from, name, intrinsic)                                                         \
     AI_INLINE type name(from a, from b)                                                            \
@@ -154,6 +155,53 @@ AI_INLINE vi i_dot4(vi sum, vi even, vi odd, const int16_t *q)
     }
     return sum;
 }
+AI_INLINE vi i_dot4_u8(vi sum, vi even, vi odd, const uint8_t *in)
+{
+    uint32_t four;
+    int16_t q[4];
+    memcpy(&four, in, sizeof four);
+    const uint32_t pair[2] = {four & 0x00ff00ff, four >> 8 & 0x00ff00ff};
+    memcpy(q, pair, sizeof q);
+    return i_dot4(sum, even, odd, q);
+}
+AI_INLINE vi i_load(const int32_t *p)
+{
+    const uint32_t *u = (const uint32_t *)(const void *)p;
+    return (vi){{vld1q_u32(u), vld1q_u32(u + 4), vld1q_u32(u + 8), vld1q_u32(u + 12)}};
+}
+AI_INLINE vf v_load_u8(const uint8_t *p)
+{
+    const uint8x16_t all = vld1q_u8(p);
+    const uint16x8_t low = vmovl_u8(vget_low_u8(all)), high = vmovl_u8(vget_high_u8(all));
+    return (vf){{vcvtq_f32_u32(vmovl_u16(vget_low_u16(low))),
+                 vcvtq_f32_u32(vmovl_u16(vget_high_u16(low))),
+                 vcvtq_f32_u32(vmovl_u16(vget_low_u16(high))),
+                 vcvtq_f32_u32(vmovl_u16(vget_high_u16(high)))}};
+}
+AI_INLINE void v_store_u8(uint8_t *p, vf a)
+{
+    const uint16x8_t low =
+        vcombine_u16(vmovn_u32(vcvtq_u32_f32(a.q[0])), vmovn_u32(vcvtq_u32_f32(a.q[1])));
+    const uint16x8_t high =
+        vcombine_u16(vmovn_u32(vcvtq_u32_f32(a.q[2])), vmovn_u32(vcvtq_u32_f32(a.q[3])));
+    vst1q_u8(p, vcombine_u8(vmovn_u16(low), vmovn_u16(high)));
+}
+AI_INLINE vb b_set(uint8_t x)
+{
+    return vdupq_n_u8(x);
+}
+AI_INLINE vb b_load(const uint8_t *p)
+{
+    return vld1q_u8(p);
+}
+AI_INLINE void b_store(uint8_t *p, vb a)
+{
+    vst1q_u8(p, a);
+}
+AI_INLINE vb b_max(vb a, vb b)
+{
+    return vmaxq_u8(a, b);
+}
 AI_INLINE float32x4_t v_swap_halves(float32x4_t a)
 {
     return vextq_f32(a, a, 2);
@@ -176,6 +224,6 @@ AI_INLINE float v_first(vf a)
     ((vi){{vshlq_n_u32((a).q[0], n), vshlq_n_u32((a).q[1], n), vshlq_n_u32((a).q[2], n),           \
            vshlq_n_u32((a).q[3], n)}})
 #define I_SRA(a, n, i) vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_u32((a).q[i]), n))
-#define i_sra(a, n) ((vi){{I_SRA(a, n, 0), I_SRA(a, n, 1), I_SRA(a, n, 2), I_SRA(a, n, 3)}})
+#define i_sra(a, n)    ((vi){{I_SRA(a, n, 0), I_SRA(a, n, 1), I_SRA(a, n, 2), I_SRA(a, n, 3)}})
 
 #endif

@@ -17,7 +17,8 @@ static void each_row(uint32_t op, void (*test)(const ai_kernel *k))
 {
     int cases = 0;
     for (uint32_t i = 0; i < ai_kernel_count; i++)
-        if (ai_kernels[i].op == op && (ai_kernels[i].cpu & ai_cpu_detect())) {
+        if (ai_kernels[i].op == op && ai_kernels[i].act_type != AI_U8 &&
+            (ai_kernels[i].cpu & ai_cpu_detect())) {
             test(&ai_kernels[i]);
             cases++;
         }

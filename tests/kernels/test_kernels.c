@@ -43,13 +43,22 @@ static void one_round(const row *k, rng *r)
     case AI_K_MAX_POOL:
     case AI_K_AVERAGE_POOL:
     case AI_K_GLOBAL_AVERAGE_POOL:
-        round_pool(k, r);
+        if (k->kernel->act_type == AI_U8)
+            round_byte_pool(k, r);
+        else
+            round_pool(k, r);
         return;
     case AI_K_WIDEN_F16:
         round_widen(k, r);
         return;
     case AI_K_QUANTISE:
         round_quantise(k, r);
+        return;
+    case AI_K_Q_CONV:
+        round_q_conv(k, r);
+        return;
+    case AI_K_TO_BYTES:
+        round_to_bytes(k, r);
         return;
     case AI_K_GEMM_S8:
         round_gemm_s8(k, r);

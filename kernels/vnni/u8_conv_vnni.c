@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Products of u8 and s8 by VPDPBUSD: tiles of two runs of 7 pixels and two panels of 16 outputs. */
+#if !defined(__AVX512VNNI__) || !defined(__AVX512BW__)
+#error "this file needs -mavx512vnni -mavx512bw"
+#endif
+#include <immintrin.h>
+#include <string.h>
+
+#include "kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+ai_kernel_fn ai_u8_conv_14x32_vnni;
+
+enum { RUN = 7 };
+
+/* A run of pixels, a step from one to the next. */
+typedef struct run {
+    const uint8_t *in;
+    const uint8_t *residual;
+    uint8_t *out;
+} run;
+
+typedef struct tile {
+    const ai_q_conv_args *args;
+    run run[2];
+    int64_t in_step, out_step, residual_step; /* 0: a run is one pixel */
+    int32_t panel, second;                    /* the same one twice: there is only one */
+    const int8_t *ahead;                      /* to prefetch, of so many bytes for a tap */
+    int64_t ahead_step;
+} tile;
+
+/* ---- The epilogue ---- */
+
+/* Sums as integers from which the zero point was taken. MINPS gives its second operand for NaN.
+ * What is less than s32 becomes the least of s32: the bytes saturate later. */
+INLINE __m512i scaled(__m512i sum, __m512 scale, __m512 hi)
+{
+    __m512 x = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
+    return _mm512_cvtps_epi32(_mm512_min_ps(x, hi));
+}
+
+INLINE __m512i added(const ai_q_conv_args *a, __m512i q, const uint8_t *residual)
+{
+    q = _mm512_max_epi32(q, _mm512_set1_epi32(-a->middle));
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)residual);
+    __m512 r = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
+    r = _mm512_fmadd_ps(r, _mm512_set1_ps(a->other), _mm512_set1_ps(a->offset));
+    r = _mm512_fmadd_ps(_mm512_cvtepi32_ps(q), _mm512_set1_ps(a->own), r);
+    return _mm512_cvtps_epi32(r);
+}
+
+/* Four pixels of 16 outputs as 64 bytes. */
+INLINE __m512i packed(const ai_q_conv_args *a, __m512i q0, __m512i q1, __m512i q2, __m512i q3)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i zero = _mm512_set1_epi16((short)a->zero);
+    __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(q0, q1), zero);
+    __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(q2, q3), zero);
+    __m512i bytes = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(low, high));
+    bytes = _mm512_max_epu8(bytes, _mm512_set1_epi8((char)a->lo));
+    return _mm512_min_epu8(bytes, _mm512_set1_epi8((char)a->hi));
+}
+
+INLINE void store4(uint8_t *out, int64_t step, __m512i bytes, int count)
+{
+    if (step == 16) {
+        _mm512_mask_storeu_epi8(out, count == 4 ? ~(uint64_t)0 : ((uint64_t)1 << 48) - 1, bytes);
+        return;
+    }
+    _mm_storeu_si128((__m128i *)(void *)out, _mm512_castsi512_si128(bytes));
+    _mm_storeu_si128((__m128i *)(void *)(out + step), _mm512_extracti32x4_epi32(bytes, 1));
+    _mm_storeu_si128((__m128i *)(void *)(out + 2 * step), _mm512_extracti32x4_epi32(bytes, 2));
+    if (count == 4)
+        _mm_storeu_si128((__m128i *)(void *)(out + 3 * step), _mm512_extracti32x4_epi32(bytes, 3));
+}
+
+#define ADDED(j)                                                                                   \
+    if (a->residual)                                                                               \
+        s##j = added(a, s##j, residual + j * t->residual_step);
+
+/* One run of one panel. */
+INLINE void finish(const tile *t, int r, int32_t panel, __m512i s0, __m512i s1, __m512i s2,
+                   __m512i s3, __m512i s4, __m512i s5, __m512i s6)
+{
+    const ai_q_conv_args *a = t->args;
+    const __m512 scale = _mm512_loadu_ps(a->scale + panel * 16);
+    const __m512 hi = _mm512_set1_ps((float)(255 - a->middle));
+    const uint8_t *residual = t->run[r].residual + panel * a->residual_plane;
+    uint8_t *out = t->run[r].out + panel * a->out_plane;
+    s0 = scaled(s0, scale, hi);
+    s1 = scaled(s1, scale, hi);
+    s2 = scaled(s2, scale, hi);
+    s3 = scaled(s3, scale, hi);
+    s4 = scaled(s4, scale, hi);
+    s5 = scaled(s5, scale, hi);
+    s6 = scaled(s6, scale, hi);
+    if (a->residual) {
+        ADDED(0) ADDED(1) ADDED(2) ADDED(3) ADDED(4) ADDED(5) ADDED(6)
+    }
+    store4(out, t->out_step, packed(a, s0, s1, s2, s3), 4);
+    store4(out + 4 * t->out_step, t->out_step, packed(a, s4, s5, s6, s6), 3);
+}
+
+/* ---- The tile ---- */
+
+/* The intrinsic makes gcc 12 copy sums from register to register, and spill. */
+#define ADD(sum, bytes, weights)                                                                   \
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(bytes), "v"(weights))
+
+/* A broadcast of four bytes, and its products with both panels. */
+#define DOT(r, j, at)                                                                              \
+    memcpy(&four, p##r + (at), 4);                                                                 \
+    x = _mm512_set1_epi32(four);                                                                   \
+    ADD(a##r##j, x, w0);                                                                           \
+    ADD(b##r##j, x, w1);
+#define DOTS(r)                                                                                    \
+    DOT(r, 0, 0)                                                                                   \
+    DOT(r, 1, step)                                                                                \
+    DOT(r, 2, 2 * step)                                                                            \
+    DOT(r, 3, step3)                                                                               \
+    DOT(r, 4, 4 * step)                                                                            \
+    DOT(r, 5, step5)                                                                               \
+    DOT(r, 6, 2 * step3)
+#define START(r)                                                                                   \
+    __m512i a##r##0 = bias0, a##r##1 = bias0, a##r##2 = bias0, a##r##3 = bias0, a##r##4 = bias0;   \
+    __m512i a##r##5 = bias0, a##r##6 = bias0, b##r##0 = bias1, b##r##1 = bias1, b##r##2 = bias1;   \
+    __m512i b##r##3 = bias1, b##r##4 = bias1, b##r##5 = bias1, b##r##6 = bias1;
+#define FINISH(p, r, panel)                                                                        \
+    finish(t, r, panel, p##r##0, p##r##1, p##r##2, p##r##3, p##r##4, p##r##5, p##r##6);
+
+static void compute(const tile *t)
+{
+    const ai_q_conv_args *a = t->args;
+    const int64_t step = t->in_step, step3 = 3 * step, step5 = 5 * step;
+    const int64_t count = a->tap_count;
+    const int64_t *taps = a->taps;
+    const int8_t *w = a->weights + t->panel * count * 64;
+    const int64_t second = (t->second - t->panel) * count * 64;
+    const int8_t *ahead = t->ahead;
+    const int64_t ahead_step = t->ahead_step;
+    const uint8_t *in0 = t->run[0].in, *in1 = t->run[1].in;
+    const __m512i bias0 = _mm512_loadu_si512(a->bias + t->panel * 16);
+    const __m512i bias1 = _mm512_loadu_si512(a->bias + t->second * 16);
+    START(0)
+    START(1)
+    for (int64_t i = 0; i < count; i++, w += 64, ahead += ahead_step) {
+        const int64_t tap = taps[i];
+        const uint8_t *p0 = in0 + tap, *p1 = in1 + tap;
+        const __m512i w0 = _mm512_loadu_si512(w);
+        const __m512i w1 = _mm512_loadu_si512(w + second);
+        __m512i x;
+        int32_t four;
+        _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+        DOTS(0)
+        DOTS(1)
+    }
+    FINISH(a, 0, t->panel)
+    FINISH(b, 0, t->second)
+    FINISH(a, 1, t->panel)
+    FINISH(b, 1, t->second)
+}
+
+/* Two panels over all rows, in runs; the last of a row begins where it ends with the row. */
+static void compute_panels(tile *t)
+{
+    const ai_q_conv_args *a = t->args;
+    const bool is_narrow = a->ow < RUN;
+    const int32_t runs = is_narrow ? a->ow : (a->ow + RUN - 1) / RUN;
+    int filled = 0;
+    for (int32_t row = a->row_begin; row < a->row_end; row++) {
+        for (int32_t i = 0; i < runs; i++) {
+            int32_t col = is_narrow ? i : i * RUN;
+            if (!is_narrow && col > a->ow - RUN)
+                col = a->ow - RUN;
+            t->run[filled] = (run){
+                a->in + row * a->in_row + col * a->in_step,
+                a->residual ? a->residual + row * a->residual_row + (int64_t)col * 16 : a->out,
+                a->out + row * a->out_row + col * a->out_step,
+            };
+            if (++filled < 2)
+                continue;
+            compute(t);
+            t->ahead += a->tap_count * t->ahead_step;
+            filled = 0;
+        }
+    }
+    if (filled == 1) {
+        t->run[1] = t->run[0];
+        compute(t);
+    }
+}
+
+void ai_u8_conv_14x32_vnni(const void *args)
+{
+    const ai_q_conv_args *a = args;
+    const bool is_narrow = a->ow < RUN;
+    const int64_t runs = is_narrow ? a->ow : (a->ow + RUN - 1) / RUN;
+    const int64_t tiles = ((a->row_end - a->row_begin) * runs + 1) / 2;
+    tile t = {
+        .args = a,
+        .in_step = is_narrow ? 0 : a->in_step,
+        .out_step = is_narrow ? 0 : a->out_step,
+        .residual_step = is_narrow ? 0 : 16,
+        .ahead_step = tiles > 0 ? 128 / tiles : 0,
+    };
+    for (int32_t panel = a->panel_begin; panel < a->panel_end; panel += 2) {
+        t.panel = panel;
+        t.second = panel + 1 < a->panel_end ? panel + 1 : panel;
+        /* of the panels behind these: each tile fetches a part */
+        t.ahead = a->weights + (panel + 2) * a->tap_count * 64;
+        compute_panels(&t);
+    }
+}
