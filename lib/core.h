@@ -48,11 +48,12 @@ typedef struct ai_tensor {
     int64_t     row;   /* NCHW16C: elements from a row to the next, border included */
     int64_t     plane; /* NCHW16C: elements from a block of 16 channels to the next */
     int64_t     bytes; /* of memory, border included */
-    uint32_t    border[4]; /* NCHW16C: rows above, columns left, rows below, columns right: zeros */
+    uint32_t    border[4]; /* NCHW16C: rows above, columns left, rows below, columns right: zeros, or `fill` */
     uint8_t     type;
     uint8_t     rank;
     uint8_t     layout;
     uint8_t     kind;
+    uint8_t     fill;  /* u8: the zero point, which a border is made of */
     uint32_t    index; /* in the file */
 } ai_tensor;
 

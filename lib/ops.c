@@ -25,7 +25,9 @@ const ai_op_row *ai_op_find(uint32_t number)
 static bool knows_u8_blocks(const ai_step *s)
 {
     uint32_t op = s->file->op;
-    return op == AI_OP_QUANTIZE_LINEAR || op == AI_OP_DEQUANTIZE_LINEAR;
+    return op == AI_OP_QUANTIZE_LINEAR || op == AI_OP_DEQUANTIZE_LINEAR ||
+           (op >= AI_OP_Q_CONV && op <= AI_OP_Q_GLOBAL_AVERAGE_POOL) || op == AI_OP_MAX_POOL ||
+           op == AI_OP_REORDER;
 }
 
 /* Activations are plain, or images in blocks of 16 channels: f32, or u8 where the operator knows
@@ -37,7 +39,8 @@ static ai_status check_layouts(const ai_step *s, uint32_t i, ai_type type, uint3
     bool is_u8 = knows_u8_blocks(s);
     for (uint32_t k = 0; k < s->in_count; k++) {
         const ai_tensor *t = s->in[k];
-        if (t != NULL && t->layout == AI_LAYOUT_NCHW16C && t->type != AI_F32 && !is_u8)
+        if (t != NULL && t->layout == AI_LAYOUT_NCHW16C && t->type != AI_F32 &&
+            !(t->type == AI_U8 && is_u8))
             return ai_fail_step(err, AI_E_UNSUPPORTED, s,
                                 "input %u is %s in blocks of 16 channels, needs f32", k,
                                 ai_type_name((ai_type)t->type));

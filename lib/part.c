@@ -43,8 +43,8 @@ static int64_t begin_of(const ai_step *step, uint32_t i, uint32_t parts)
 
 /* ---- Borders: what a convolution reads past the edge ---- */
 
-/* Part `part` of the zeros around one plane of blocks. `plane` is its first byte, border included.
- * Parts are rows, as far as they can be those that the part writes. */
+/* Part `part` of the zeros, or zero points, around one plane of blocks. `plane` is its first byte,
+ * border included. Parts are rows, as far as they can be those that the part writes. */
 static void zero_plane(const ai_tensor *t, uint8_t *plane, uint32_t part, uint32_t parts)
 {
     size_t size = ai_type_bytes(t->type);
@@ -53,15 +53,16 @@ static void zero_plane(const ai_tensor *t, uint8_t *plane, uint32_t part, uint32
     size_t right = (size_t)t->border[3] * 16 * size;
     int64_t begin = t->dim[2] * part / parts;
     int64_t end = t->dim[2] * (part + 1) / parts;
+    int fill = t->type == AI_U8 ? t->fill : 0;
     uint8_t *first = plane + t->border[0] * row;
     if (part == 0)
-        memset(plane, 0, t->border[0] * row);
+        memset(plane, fill, t->border[0] * row);
     for (int64_t y = begin; y < end && left + right; y++) {
-        memset(first + (size_t)y * row, 0, left);
-        memset(first + (size_t)(y + 1) * row - right, 0, right);
+        memset(first + (size_t)y * row, fill, left);
+        memset(first + (size_t)(y + 1) * row - right, fill, right);
     }
     if (part == parts - 1)
-        memset(first + (size_t)t->dim[2] * row, 0, t->border[2] * row);
+        memset(first + (size_t)t->dim[2] * row, fill, t->border[2] * row);
 }
 
 static void zero_border(const ai_tensor *t, uint32_t part, uint32_t parts)

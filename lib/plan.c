@@ -36,6 +36,7 @@ static void init_tensor(const ai_model *m, ai_tensor *t, uint32_t index)
     t->layout = f->layout;
     t->kind = f->kind;
     t->index = index;
+    t->fill = (uint8_t)f->zero_point;
     if (f->kind == AI_TENSOR_VALUE)
         return;
     t->rank = f->rank;

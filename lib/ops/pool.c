@@ -36,7 +36,7 @@ static ai_status check_operands(const ai_step *s, ai_error *err)
     uint32_t op = s->file->op;
     uint32_t type = s->in[0]->type;
     bool is_byte = type == AI_S8 || type == AI_U8;
-    if (type != AI_F32 && !(is_byte && op == AI_OP_MAX_POOL && !is_blocked(s)))
+    if (type != AI_F32 && !(is_byte && op == AI_OP_MAX_POOL))
         return ai_fail_step(err, AI_E_UNSUPPORTED, s, "input 0 is %s, needs f32%s",
                             ai_type_name((ai_type)type), op == AI_OP_MAX_POOL ? ", s8 or u8" : "");
     if (!is_blocked(s))
@@ -131,7 +131,8 @@ static ai_status prepare(ai_step *s, ai_error *err)
     if (s->local[LOCAL_FORM] == FORM_PLAIN)
         return AI_OK;
     uint32_t op = s->file->op == AI_OP_MAX_POOL ? AI_K_MAX_POOL : AI_K_AVERAGE_POOL;
-    ai_status status = ai_choose(s, 0, op, AI_F32, AI_F32, AI_LAYOUT_NCHW16C, err);
+    ai_type type = (ai_type)s->in[0]->type;
+    ai_status status = ai_choose(s, 0, op, type, type, AI_LAYOUT_NCHW16C, err);
     if (status == AI_OK && s->local[LOCAL_FORM] == FORM_TURNED)
         status = ai_choose(s, 1, AI_K_TRANSPOSE16, AI_F32, AI_F32, AI_LAYOUT_NCHW16C, err);
     return status;
@@ -164,6 +165,7 @@ static void run_blocked(const ai_step *s, const ai_window3 *v, int64_t begin, in
 {
     const ai_tensor *x = s->in[0];
     const ai_tensor *y = s->out[0];
+    size_t size = ai_type_bytes((ai_type)x->type);
     ai_pool_args a;
 
     fill_args(s, v, &a);
@@ -173,8 +175,8 @@ static void run_blocked(const ai_step *s, const ai_window3 *v, int64_t begin, in
         int64_t row = begin % v->out[1];
         int64_t block = begin / v->out[1]; /* of all images */
         int64_t rows = ai_min(v->out[1] - row, end - begin);
-        a.in = (const float *)x->data + block * x->plane;
-        a.out = (float *)y->data + block * y->plane;
+        a.in = (const void *)((const char *)x->data + (size_t)(block * x->plane) * size);
+        a.out = (void *)((char *)y->data + (size_t)(block * y->plane) * size);
         a.row_begin = (int32_t)row;
         a.row_end = (int32_t)(row + rows);
         s->kernel[0]->fn(&a);

@@ -173,6 +173,11 @@ static ai_status check_dequantize(ai_step *s, ai_error *err)
     return check(s, false, err);
 }
 
+static ai_status prepare(ai_step *s, ai_error *err)
+{
+    return ai_choose(s, 0, AI_K_TO_BYTES, AI_U8, AI_U8, AI_LAYOUT_PLAIN, err);
+}
+
 /* ---- Run ---- */
 
 static int32_t zero_at(const ai_step *s, int64_t i)
@@ -190,6 +195,8 @@ static void run_span(const ai_step *s, const void *in, int64_t count, int64_t ch
     int32_t zero = zero_at(s, channel);
     if (s->out[0]->type == AI_F32)
         dequantize_span(in, count, scale, zero, (ai_type)s->in[0]->type, out);
+    else if (s->out[0]->type == AI_U8)
+        s->kernel[0]->fn(&(ai_to_bytes_args){in, out, count, scale, zero});
     else
         ai_quantize_span(in, count, scale, zero, (ai_type)s->out[0]->type, out);
 }
@@ -208,15 +215,14 @@ static void run_plain(const ai_step *s, int64_t begin, int64_t end)
     }
 }
 
-/* A row of one block from `channels` planes: quantised plane by plane, then woven. */
+/* A row of one block from `channels` planes: quantised plane by plane, then woven by fours. */
 static void run_row_of_planes(const ai_step *s, const float *in, int64_t plane, int64_t channels,
                               uint8_t *scratch, uint8_t *out)
 {
     int64_t width = s->in[0]->dim[3];
-    memset(scratch + channels * width, 0, (size_t)((16 - channels) * width));
     for (int64_t c = 0; c < channels; c++)
         run_span(s, in + c * plane, width, 0, scratch + c * width);
-    for (int64_t first = 0; first < 16; first += 4) {
+    for (int64_t first = 0; first < channels; first += 4) {
         const uint8_t *q = scratch + first * width;
         for (int64_t x = 0; x < width; x++) {
             uint8_t four[4] = {q[x], q[width + x], q[2 * width + x], q[3 * width + x]};
@@ -311,6 +317,6 @@ static ai_status run_dynamic(const ai_step *s, int64_t begin, int64_t end, void 
     return AI_OK;
 }
 
-const ai_op ai_op_quantize = {check_quantize, NULL, run, false};
+const ai_op ai_op_quantize = {check_quantize, prepare, run, false};
 const ai_op ai_op_dequantize = {check_dequantize, NULL, run, false};
 const ai_op ai_op_dynamic_quantize = {check_dynamic, NULL, run_dynamic, false};

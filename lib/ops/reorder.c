@@ -9,7 +9,8 @@ static const ai_tensor *blocked_side(const ai_step *s)
 
 static ai_status check(ai_step *s, ai_error *err)
 {
-    ai_status status = ai_need_type(s, 0, AI_F32, err);
+    bool is_u8 = s->in_count > 0 && s->in[0] != NULL && s->in[0]->type == AI_U8;
+    ai_status status = ai_need_type(s, 0, is_u8 ? AI_U8 : AI_F32, err);
     if (status != AI_OK || (status = ai_need_rank(s, 0, 4, err)) != AI_OK)
         return status;
     if (s->out_count < 1 || s->out[0] == NULL)
@@ -33,7 +34,29 @@ static ai_status check(ai_step *s, ai_error *err)
 
 static ai_status prepare(ai_step *s, ai_error *err)
 {
+    if (s->in[0]->type == AI_U8)
+        return AI_OK;
     return ai_choose(s, 0, AI_K_TRANSPOSE16, AI_F32, AI_F32, AI_LAYOUT_NCHW16C, err);
+}
+
+/* A row of bytes; lanes past the last channel are zeros. */
+static void turn_bytes(const ai_step *s, int64_t planes_at, int64_t block_at, int64_t channels,
+                       bool to_block)
+{
+    const ai_tensor *t = blocked_side(s);
+    int64_t plane = t->dim[2] * t->dim[3];
+    const uint8_t *in = s->in[0]->data;
+    uint8_t *out = s->out[0]->data;
+    for (int64_t c = 0; c < (to_block ? 16 : channels); c++) {
+        for (int64_t x = 0; x < t->dim[3]; x++) {
+            int64_t in_plane = planes_at + c * plane + x;
+            int64_t in_block = block_at + x * 16 + c;
+            if (to_block)
+                out[in_block] = c < channels ? in[in_plane] : 0;
+            else
+                out[in_plane] = in[in_block];
+        }
+    }
 }
 
 /* Rows of an image whose blocks have no border lie one behind the other: they are one long row. */
@@ -45,6 +68,7 @@ static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch
     int64_t height = t->dim[2];
     int64_t width = t->dim[3];
     bool is_dense = t->row == width * 16;
+    bool is_u8 = t->type == AI_U8;
 
     (void)scratch;
     (void)err;
@@ -54,10 +78,15 @@ static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch
         int64_t row = begin % height;
         int64_t block = begin / height % blocks;
         int64_t image = begin / height / blocks;
-        int64_t rows = is_dense ? ai_min(height - row, end - begin) : 1;
+        int64_t rows = is_dense && !is_u8 ? ai_min(height - row, end - begin) : 1;
         int64_t planes_at = ((image * t->dim[1] + block * 16) * height + row) * width;
         int64_t block_at = (image * blocks + block) * t->plane + row * t->row;
 
+        if (is_u8) {
+            turn_bytes(s, planes_at, block_at, ai_min(t->dim[1] - block * 16, 16), to_block);
+            begin++;
+            continue;
+        }
         const ai_transpose_args a = {
             .in = (const float *)s->in[0]->data + (to_block ? planes_at : block_at),
             .out = (float *)s->out[0]->data + (to_block ? block_at : planes_at),

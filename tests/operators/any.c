@@ -334,9 +334,7 @@ static uint8_t weight_layout(any *a, const step *s)
         return layout[below(a, 6)];
     if (s->file.op == AI_OP_CONV_TRANSPOSE)
         return one_in(a, 2) ? AI_LAYOUT_PLAIN : AI_LAYOUT_TRANSPOSED16;
-    return one_in(a, 2)   ? AI_LAYOUT_PLAIN
-           : one_in(a, 2) ? AI_LAYOUT_PANEL16
-                          : AI_LAYOUT_QPANEL16;
+    return one_in(a, 2) ? AI_LAYOUT_PLAIN : one_in(a, 2) ? AI_LAYOUT_PANEL16 : AI_LAYOUT_QPANEL16;
 }
 
 static ai_type make_type(any *a)
@@ -407,8 +405,97 @@ static void make_resize_list(any *a, step *s, uint32_t i)
         s->in[i].known = NULL;
 }
 
+/* ---- Steps on integers: mostly what fits, since little of what does not is ever right ---- */
+
+static void make_finish(any *a, ai_q_finish *f, bool has_residual)
+{
+    *f = (ai_q_finish){.middle = (uint32_t)below(a, 256), .hi = 255, .own = 0.5f, .other = 0.75f};
+    f->zero = has_residual ? (uint32_t)below(a, 256) : f->middle;
+    f->offset = (float)below(a, 100) - 50;
+    f->lo = (uint32_t)below(a, one_in(a, 20) ? 300 : 100);
+    if (one_in(a, 30))
+        f->zero = (uint32_t)draw(a);
+    if (one_in(a, 30))
+        f->own = one_in(a, 2) ? NAN : 1e9f;
+}
+
+static void make_image(any *a, step *s, uint32_t i, const int64_t *dim)
+{
+    step_shape(s, i, one_in(a, 30) ? make_type(a) : AI_U8,
+               one_in(a, 30) ? AI_LAYOUT_PLAIN : AI_LAYOUT_NCHW16C, 4, dim);
+    for (int k = 0; k < 4 && one_in(a, 3) && s->in[i].layout != 0; k++)
+        s->in[i].border[k] = (uint32_t)below(a, 3);
+}
+
+/* Weight, bias and scale of a product with that many outputs. */
+static void make_constants(any *a, step *s, uint32_t rank, const int64_t *dim)
+{
+    int64_t whole = (dim[0] + 15) / 16 * 16 + (one_in(a, 30) ? 1 : 0);
+    step_shape(s, 1, one_in(a, 30) ? AI_U8 : AI_S8,
+               one_in(a, 30) ? AI_LAYOUT_QPANEL16 : AI_LAYOUT_QCONV16, rank, dim);
+    step_shape(s, 2, one_in(a, 30) ? AI_F32 : AI_S32, AI_LAYOUT_PLAIN, 1, &whole);
+    step_shape(s, 3, AI_F32, AI_LAYOUT_PLAIN, 1, &whole);
+    for (uint32_t i = 1; i < 4; i++)
+        s->in[i].kind = one_in(a, 30) ? AI_TENSOR_VALUE : AI_TENSOR_CONSTANT;
+}
+
+static void make_q_conv(any *a, step *s)
+{
+    ai_q_conv_params *p = &s->params.q_conv;
+    bool has_residual = one_in(a, 2);
+    step_init(s, AI_OP_Q_CONV, has_residual ? 5 : 4, 1);
+    make_window(a, &p->window);
+    p->group = one_in(a, 4) ? 2 : 1;
+    make_finish(a, &p->finish, has_residual);
+    int64_t x[4] = {1 + below(a, 2), 1 + below(a, 35), 1 + below(a, 9), 1 + below(a, 17)};
+    if (p->group == 2)
+        x[1] = 32;
+    int64_t w[4] = {1 + below(a, 50), x[1] / p->group, p->window.kernel[0], p->window.kernel[1]};
+    if (p->group == 2)
+        w[0] = 64;
+    make_image(a, s, 0, x);
+    make_constants(a, s, 4, w);
+    if (!has_residual)
+        return;
+    int64_t y[4] = {x[0], w[0], 1, 1};
+    for (int i = 0; i < 2 && p->window.spatial == 2 && p->window.auto_pad == 0; i++) {
+        int64_t reach = ((int64_t)p->window.kernel[i] - 1) * p->window.dilation[i] + 1;
+        int64_t room = x[2 + i] + p->window.pad_begin[i] + p->window.pad_end[i] - reach;
+        y[2 + i] = room < 0 || room > 100 ? 1 : room / p->window.stride[i] + 1;
+    }
+    make_image(a, s, 4, y);
+}
+
+static void make_q_step(any *a, step *s, uint32_t op)
+{
+    int64_t dim[4] = {1 + below(a, 3), 1 + below(a, 40), 1 + below(a, 5), 1 + below(a, 5)};
+    if (op == AI_OP_Q_CONV) {
+        make_q_conv(a, s);
+    } else if (op == AI_OP_Q_GEMM) {
+        int64_t w[2] = {1 + below(a, 50), dim[1]};
+        step_init(s, op, 4, 1);
+        make_finish(a, &s->params.q_gemm.finish, false);
+        step_shape(s, 0, AI_U8, AI_LAYOUT_PLAIN, one_in(a, 10) ? 1 : 2, dim);
+        make_constants(a, s, 2, w);
+    } else if (op == AI_OP_Q_ADD) {
+        step_init(s, op, 2, 1);
+        make_finish(a, &s->params.q_add.finish, true);
+        make_image(a, s, 0, dim);
+        make_image(a, s, 1, dim);
+    } else {
+        step_init(s, op, 1, 1);
+        s->params.q_mean = (ai_q_mean_params){0.7f, (uint32_t)below(a, 256), 3, 0};
+        make_image(a, s, 0, dim);
+    }
+    s->out[0].layout = op == AI_OP_Q_GEMM || one_in(a, 8) ? AI_LAYOUT_PLAIN : AI_LAYOUT_NCHW16C;
+}
+
 static void make_step(any *a, step *s, const ai_op_row *row)
 {
+    if (row->number >= AI_OP_Q_CONV && row->number <= AI_OP_Q_GLOBAL_AVERAGE_POOL) {
+        make_q_step(a, s, row->number);
+        return;
+    }
     uint32_t most_in = row->max_inputs < MOST_OPERANDS ? row->max_inputs : MOST_OPERANDS;
     uint32_t most_out = row->max_outputs < MOST_OPERANDS ? row->max_outputs : MOST_OPERANDS;
     uint32_t in_count = row->min_inputs + (uint32_t)below(a, most_in - row->min_inputs + 1);

@@ -23,6 +23,10 @@ typedef union step_params {
     ai_gemm_params gemm;
     ai_recurrent_params recurrent;
     ai_strips_params strips;
+    ai_q_conv_params q_conv;
+    ai_q_gemm_params q_gemm;
+    ai_q_add_params q_add;
+    ai_q_mean_params q_mean;
     uint8_t bytes[128];
 } step_params;
 
