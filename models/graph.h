@@ -28,6 +28,8 @@ typedef struct ai_value {
     uint8_t     layout;    /* AI_LAYOUT_*; of constants: how `data` lies */
     const void *data;      /* constants: the bytes; may point into the mapped source file */
     uint64_t    bytes;
+    float       scale;     /* of u8 and s8, where known: real = scale * (q - zero_point) */
+    int32_t     zero_point;
     int32_t     producer;  /* node, or AI_NO_NODE */
 } ai_value;
 

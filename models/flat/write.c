@@ -123,6 +123,8 @@ static void write_tensor(writer *w, uint32_t index, uint64_t weight_offset)
                              .type = (uint8_t)value->type,
                              .kind = AI_TENSOR_VALUE,
                              .layout = value->layout,
+                             .scale = value->scale,
+                             .zero_point = value->zero_point,
                              .varies = value->is_input ? value->varies : 0};
     if (is_constant)
         tensor.kind = AI_TENSOR_CONSTANT;

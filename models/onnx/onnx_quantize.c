@@ -4,6 +4,8 @@
  * DequantizeLinear and QuantizeLinear, which the passes fold into steps on integers. */
 #include "onnx.h"
 
+#include <string.h>
+
 /* Blocks along the axis are newer than what quantisers write. */
 static void refuse_blocks(ai_lower *l)
 {
@@ -44,6 +46,13 @@ void ai_lower_dequantize(ai_lower *l)
     if (l->node->opset >= 23)
         ai_lower_only(l, "output_dtype", 0);
     int32_t out = ai_lower_output(l, 0, AI_F32);
+    const ai_value *x = ai_lower_value(l, 0);
+    if (l->status == AI_OK && x != NULL && x->data != NULL) { /* a weight's shape is asked for */
+        ai_value *y = &l->graph->values[out];
+        y->has_shape = true;
+        y->rank = x->rank;
+        memcpy(y->dim, x->dim, sizeof y->dim);
+    }
     ai_lower_add(l, NULL, AI_OP_DEQUANTIZE_LINEAR, &p, sizeof p, l->inputs, l->input_count, &out,
                  1);
 }

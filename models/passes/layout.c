@@ -32,6 +32,11 @@ static bool is_image(const ai_value *value)
     return value != NULL && value->has_shape && value->rank == 4 && value->type == AI_F32;
 }
 
+static bool is_bytes(const ai_value *value)
+{
+    return value != NULL && value->has_shape && value->rank == 4 && value->type == AI_U8;
+}
+
 static bool makes_blocks(const placer *p, int32_t value)
 {
     return value >= 0 && (uint32_t)value < p->known && p->is_blocks[value];
@@ -148,8 +153,51 @@ static bool is_follower(const ai_graph *graph, const ai_graph_node *node)
     }
 }
 
+/* Convolutions on integers read blocks, so QuantizeLinear makes them. */
+static bool is_read_as_blocks(const ai_graph *graph, int32_t value)
+{
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const ai_graph_node *node = &graph->nodes[i];
+        if (!node->is_dead && node->op == AI_OP_Q_CONV && node->inputs[0] == value)
+            return true;
+    }
+    return false;
+}
+
+static uint32_t integer_form(const placer *p, const ai_graph_node *node)
+{
+    bool reads_blocks = makes_blocks(p, node->inputs[0]);
+    switch (node->op) {
+    case AI_OP_Q_CONV:
+        return FORM_BLOCKS;
+    case AI_OP_Q_GLOBAL_AVERAGE_POOL:
+        return FORM_GLOBAL;
+    case AI_OP_Q_ADD:
+        return reads_blocks || makes_blocks(p, node->inputs[1]) ? FORM_BLOCKS : FORM_PLAIN;
+    case AI_OP_QUANTIZE_LINEAR:
+        if (!is_bytes(&p->graph->values[node->outputs[0]]) ||
+            ai_pass_elements(ai_pass_input(p->graph, node, 1)) != 1)
+            return FORM_PLAIN;
+        if (reads_blocks)
+            return FORM_BLOCKS;
+        return is_read_as_blocks(p->graph, node->outputs[0]) ? FORM_STEM : FORM_PLAIN;
+    case AI_OP_DEQUANTIZE_LINEAR:
+        return reads_blocks && is_bytes(ai_pass_input(p->graph, node, 0)) &&
+                       ai_pass_elements(ai_pass_input(p->graph, node, 1)) == 1
+                   ? FORM_BLOCKS
+                   : FORM_PLAIN;
+    default:
+        return FORM_PLAIN;
+    }
+}
+
 static uint32_t form_of(const placer *p, const ai_graph_node *node)
 {
+    if (node->op >= AI_OP_QUANTIZE_LINEAR && node->op <= AI_OP_Q_GLOBAL_AVERAGE_POOL)
+        return integer_form(p, node);
+    if (node->op == AI_OP_MAX_POOL && is_bytes(ai_pass_input(p->graph, node, 0)) &&
+        makes_blocks(p, node->inputs[0]))
+        return is_follower(p->graph, node) ? FORM_BLOCKS : FORM_PLAIN;
     bool reads_blocks = node->input_count > 0 && makes_blocks(p, node->inputs[0]) &&
                         is_image(ai_pass_input(p->graph, node, 0));
     switch (node->op) {
@@ -237,18 +285,27 @@ static void set_blocks_out(placer *p, uint32_t index)
     p->other[value] = twin;
 }
 
+/* Packed already. */
+static bool is_q_weight(const ai_graph *graph, const ai_graph_node *node, uint32_t i)
+{
+    const ai_value *w = ai_pass_input(graph, node, i);
+    return w != NULL && w->layout == AI_LAYOUT_QCONV16;
+}
+
 static void place_node(placer *p, uint32_t index)
 {
     const ai_graph_node *node = &p->graph->nodes[index];
     uint32_t form = form_of(p, node);
     uint32_t count = node->input_count;
-    bool is_list = node->op == AI_OP_CONCAT;
+    bool is_list = node->op == AI_OP_CONCAT || node->op == AI_OP_Q_ADD;
+    bool is_q_conv = node->op == AI_OP_Q_CONV;
     bool is_conv = node->op == AI_OP_CONV;
     for (uint32_t i = 0; i < count; i++) {
-        bool is_main = i == 0 || is_list || (is_conv && i == 3);
-        if (form == FORM_PLAIN || (form == FORM_STEM && i == 0))
-            set_input(p, index, i, AI_LAYOUT_PLAIN);
-        else if (form == FORM_BINARY ? is_full(p, &p->graph->nodes[index], i) : is_main)
+        bool is_main = i == 0 || is_list || (is_conv && i == 3) || (is_q_conv && i == 4);
+        if (form == FORM_PLAIN || (form == FORM_STEM && i == 0)) {
+            if (!is_q_weight(p->graph, &p->graph->nodes[index], i))
+                set_input(p, index, i, AI_LAYOUT_PLAIN);
+        } else if (form == FORM_BINARY ? is_full(p, &p->graph->nodes[index], i) : is_main)
             set_input(p, index, i, AI_LAYOUT_NCHW16C);
     }
     if (form == FORM_STEM || form == FORM_BLOCKS || form == FORM_BINARY)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Quantised networks in QDQ form: folded into steps on integers, and ONNX Runtime's answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import libai
+
+
+class Network:
+    """A network of quantised values, made operator by operator."""
+
+    def __init__(self, seed: int, kind: type) -> None:
+        self.random = np.random.default_rng(seed)
+        self.kind = kind
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self.count = 0
+
+    def constant(self, array: np.ndarray) -> str:
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def node(self, op: str, inputs: list[str], **attributes) -> str:
+        self.count += 1
+        name = f"{op}_{self.count}"
+        self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
+        return name
+
+    def scales(self, scale: float, zero: int) -> list[str]:
+        return [self.constant(np.float32(scale)), self.constant(self.kind(zero))]
+
+    def through(self, value: str, scale: float, zero: int) -> str:
+        """Quantised, and a number again."""
+        both = self.scales(scale, zero)
+        return self.node("DequantizeLinear", [self.node("QuantizeLinear", [value, *both]), *both])
+
+    def weight(self, shape: tuple[int, ...], scale_x: float, axis: int = 0) -> list[str]:
+        outputs = shape[axis]
+        full = self.random.integers(-128, 128, shape, dtype=np.int8)
+        scale = self.random.uniform(0.001, 0.01, outputs).astype(np.float32)
+        bias = self.random.integers(-20000, 20000, outputs, dtype=np.int32)
+        weight = self.node("DequantizeLinear", [
+            self.constant(full), self.constant(scale),
+            self.constant(np.zeros(outputs, np.int8))], axis=axis)
+        start = self.node("DequantizeLinear", [
+            self.constant(bias), self.constant(np.float32(scale_x) * scale),
+            self.constant(np.zeros(outputs, np.int32))], axis=0)
+        return [weight, start]
+
+    def save(self, path, shape: tuple[int, ...], output: str, rank: int) -> None:
+        graph = helper.make_graph(
+            self.nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, [None] * rank)],
+            self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        onnx.checker.check_model(model)
+        onnx.save(model, path)
+
+
+def answers(path, folder, shape, seed):
+    x = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    expected = session.run(None, {"x": x})[0]
+    target = folder / "net.lai"
+    libai.convert(path, target)
+    with libai.Model(target, threads=1) as model:
+        found = model({"x": x})
+        operators = [step.op for step in model.steps]
+    return expected, next(iter(found.values())), operators
+
+
+def zero_of(kind: type, zero: int) -> int:
+    return zero if kind == np.uint8 else zero - 128
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+@pytest.mark.parametrize("channels, kernel, stride, group", [
+    (3, 7, 2, 1), (16, 1, 1, 1), (20, 3, 1, 1), (64, 3, 2, 1), (32, 3, 1, 2), (5, 1, 2, 1)])
+def test_conv(tmp_path, kind, channels, kernel, stride, group):
+    shape = (2, channels, 13, 17)
+    net = Network(channels + kernel, kind)
+    x = net.through("x", 0.03, zero_of(kind, 120))
+    y = net.node("Conv", [x, *net.weight((96, channels // group, kernel, kernel), 0.03)],
+                 strides=[stride, stride], pads=[kernel // 2] * 4, group=group)
+    y = net.through(net.node("Relu", [y]), 0.1, zero_of(kind, 3))
+    net.save(tmp_path / "net.onnx", shape, y, 4)
+    expected, found, operators = answers(tmp_path / "net.onnx", tmp_path, shape, 1)
+    assert operators == ["QuantizeLinear", "QLinearConv", "DequantizeLinear", "Reorder"]
+    assert np.abs(expected - found).max() <= 0.1001
+    assert (expected != found).mean() < 0.01
+    assert len(np.unique(found)) > 20
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+def test_residual_block(tmp_path, kind):
+    shape = (1, 40, 15, 15)
+    net = Network(5, kind)
+    x = net.through("x", 0.03, zero_of(kind, 128))
+    y = net.node("Conv", [x, *net.weight((40, 40, 3, 3), 0.03)], pads=[1, 1, 1, 1])
+    y = net.through(y, 0.4, zero_of(kind, 101))
+    y = net.through(net.node("Add", [y, x]), 0.35, zero_of(kind, 0))
+    y = net.through(net.node("MaxPool", [y], kernel_shape=[3, 3], strides=[2, 2],
+                             pads=[1, 1, 1, 1]), 0.35, zero_of(kind, 0))
+    y = net.through(net.node("Add", [y, y]), 0.7, zero_of(kind, 7))
+    y = net.through(net.node("GlobalAveragePool", [y]), 0.2, zero_of(kind, 9))
+    y = net.through(net.node("Flatten", [y]), 0.2, zero_of(kind, 9))
+    y = net.node("Gemm", [y, *net.weight((50, 40), 0.2)], transB=1)
+    y = net.through(y, 0.5, zero_of(kind, 128))
+    net.save(tmp_path / "net.onnx", shape, y, 2)
+    expected, found, operators = answers(tmp_path / "net.onnx", tmp_path, shape, 2)
+    assert operators == ["QuantizeLinear", "QLinearConv", "MaxPool", "QLinearAdd",
+                         "QLinearGlobalAveragePool", "Flatten", "QLinearMatMul",
+                         "DequantizeLinear"]
+    assert np.abs(expected - found).max() <= 0.5001
+    assert len(np.unique(found)) > 10
+
+
+@pytest.mark.parametrize("rows, inner", [(1, 64), (5, 33), (60, 7)])
+def test_matmul(tmp_path, rows, inner):
+    shape = (rows, inner)
+    net = Network(rows, np.uint8)
+    x = net.through("x", 0.03, 99)
+    weight, _ = net.weight((inner, 37), 0.03, axis=1)
+    y = net.through(net.node("MatMul", [x, weight]), 0.05, 130)
+    net.save(tmp_path / "net.onnx", shape, y, 2)
+    expected, found, operators = answers(tmp_path / "net.onnx", tmp_path, shape, 3)
+    assert operators == ["QuantizeLinear", "QLinearMatMul", "DequantizeLinear"]
+    assert np.abs(expected - found).max() <= 0.0501
+    assert (expected != found).mean() < 0.01
