@@ -26,6 +26,35 @@ void ai_exchange_reply(ai_exchange *x, const char *name, const char *value)
         x->reply[x->reply_count++] = (ai_pair){name, copy};
 }
 
+void ai_function_lend(const ai_function *f, ai_request *r)
+{
+    r->most_bytes = f->settings.most_bytes;
+    r->fetch = f->fetch;
+    r->store = f->store;
+    r->fetch_user = f->fetch_user;
+}
+
+const char *ai_request_model(const ai_request *r)
+{
+    for (size_t i = 0; i < r->query_count; i++)
+        if (strcmp(r->query[i].name, "model") == 0)
+            return r->query[i].value;
+    return NULL;
+}
+
+void ai_exchange_id(ai_exchange *x, const char *id)
+{
+    ai_job *job = (ai_job *)x;
+    snprintf(job->id, sizeof job->id, "%s", id);
+    x->request.id = job->id;
+}
+
+void ai_exchange_limit(ai_exchange *x, uint64_t ns)
+{
+    if (!x->request.timeout_ns || ns < x->request.timeout_ns)
+        x->request.timeout_ns = ns ? ns : 1;
+}
+
 void ai_exchange_text(ai_exchange *x, uint32_t status, const char *type, char *text)
 {
     ai_answer_clear(&x->answer);
@@ -137,7 +166,9 @@ static const char *method_name(struct evhttp_request *http)
 
 static void take_facts(ai_job *job, ai_function *f)
 {
-    static const char *const ids[] = {"x-request-id", "x-call-id", "ce-id", "traceparent"};
+    static const char *const ids[] = {"x-fc-request-id", "x-azure-functions-invocationid",
+                                      "x-request-id",    "x-call-id",
+                                      "ce-id",           "traceparent"};
     static uint64_t count;
     ai_request *r = &job->x.request;
     for (size_t i = 0; i < sizeof ids / sizeof ids[0] && !r->id; i++)
@@ -148,13 +179,8 @@ static void take_facts(ai_job *job, ai_function *f)
     }
     r->type = ai_exchange_header(&job->x, "content-type");
     r->accept = ai_exchange_header(&job->x, "accept");
-    r->most_bytes = f->settings.most_bytes;
-    r->fetch = f->fetch;
-    r->store = f->store;
-    r->fetch_user = f->fetch_user;
-    for (size_t i = 0; i < r->query_count; i++)
-        if (strcmp(r->query[i].name, "model") == 0)
-            job->x.model = r->query[i].value;
+    ai_function_lend(f, r);
+    job->x.model = ai_request_model(r);
     if (f->settings.timeout_ms)
         job->x.end_ns = job->x.begin_ns + (uint64_t)f->settings.timeout_ms * 1000000;
 }
@@ -278,7 +304,8 @@ void ai_job_reply(ai_job *job)
         if (evbuffer_add_reference(out, a->body, a->bytes, free_body, a->body) == 0)
             a->body = NULL;
     }
-    evhttp_send_reply(job->http, (int)a->status, NULL, out);
+    evhttp_send_reply(job->http, (int)(job->x.sent_status ? job->x.sent_status : a->status), NULL,
+                      out);
     if (out)
         evbuffer_free(out);
 }

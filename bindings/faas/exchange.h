@@ -18,7 +18,7 @@ typedef struct ai_job {
     struct evbuffer *body;
     char *text;     /* what the pairs and the path point into */
     ai_pair *pairs; /* headers, then query */
-    char id[24];
+    char id[80];
     /* Under the server's lock: */
     struct ai_job *next;
     struct evbuffer *pieces; /* of a streamed answer, not yet sent */

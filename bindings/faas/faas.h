@@ -6,6 +6,8 @@
  *   http.c         the HTTP server that most platforms talk to; exchange.c: a request on its way;
  *                  routes.c finds who answers a path
  *   plain.c        POST / as it is: Cloud Run, Knative, OpenFaaS
+ *   openwhisk.c    OpenWhisk in docker; actionloop.c: by lines; activation.c: what both answer
+ *   aliyun_fc.c    Function Compute; azure.c; openfaas.c: a process a request
  *   health.c       /health, /metrics and their like; answered during an inference
  *   cloudevents.c  what comes in CloudEvents' forms; oip.c: in the Open Inference Protocol's
  *   lambda.c       AWS Lambda's Runtime API; runtime_api.c: a client of it and its like
@@ -26,8 +28,9 @@
  * A platform that connects to us (OpenWhisk in docker, Function Compute, Azure): a row in
  * platforms.def, a file with `detect`, a table of routes, and a `run` that calls ai_http_serve. A
  * route's `answer` runs on a worker's thread: it unwraps x->request, calls ai_worker_answer, and
- * wraps x->answer in place. One that we connect to, or that speaks by pipes (Lambda, ActionLoop):
- * `run` opens an ai_worker and loops by itself, with ai_log_request at the end of each turn.
+ * wraps x->answer in place; what no route answered, `dress` of ai_http wraps. One that we connect
+ * to, or that speaks by pipes (Lambda, ActionLoop): `run` opens an ai_worker and loops by itself,
+ * with ai_log_request at the end of each turn.
  *
  * Objects come through ai_function.fetch, which main.c sets before the platform runs; nothing else
  * knows where they lie. */
@@ -162,6 +165,7 @@ typedef struct ai_exchange { /* a request on its way through the server */
     const char *model; /* asked for by the query; NULL: the first */
     char used[80];     /* name@version */
     ai_answer answer;
+    uint32_t sent_status;            /* in place of the answer's; 0: the answer's */
     ai_pair reply[AI_REPLY_HEADERS]; /* beside Content-Type; values are the exchange's */
     uint32_t reply_count;
     uint64_t begin_ns;
@@ -171,6 +175,14 @@ typedef struct ai_exchange { /* a request on its way through the server */
 
 /* Adds a header to the reply; copies the value. */
 void ai_exchange_reply(ai_exchange *x, const char *name, const char *value);
+/* The platform's own number of the request, for the log; copied. */
+void ai_exchange_id(ai_exchange *x, const char *id);
+/* The answer stands at the latest so many ns from now. */
+void ai_exchange_limit(ai_exchange *x, uint64_t ns);
+/* Sets what every request has of the function: its limits, and the way to objects. */
+void ai_function_lend(const ai_function *f, ai_request *request);
+/* The model that the query asks for; NULL: none. */
+const char *ai_request_model(const ai_request *request);
 /* A header of the request, in any case; or NULL. */
 const char *ai_exchange_header(const ai_exchange *x, const char *name);
 /* Answers with a text of this type; takes over `text` (from malloc; NULL: 500). */
@@ -209,9 +221,14 @@ typedef struct ai_http {
     uint32_t port;
     const ai_routes *const *routes; /* the first that fits answers */
     uint32_t routes_count;
-    void (*before)(const ai_exchange *x); /* on the worker's thread; may be NULL: lines that the */
-    void (*after)(const ai_exchange *x);  /* platform wants around a request's own */
+    /* Each may be NULL; all run on the server's thread, for every request: */
+    void (*before)(const ai_exchange *x); /* lines that the platform wants around */
+    void (*after)(const ai_exchange *x);  /* a request's own */
+    void (*dress)(ai_exchange *x);        /* puts an answer in the platform's words */
 } ai_http;
+
+/* A number from the environment; `other` if it is not set, UINT32_MAX if it is none. */
+uint32_t ai_environment_number(const char *variable, uint32_t other);
 
 /* Serves until SIGTERM or SIGINT, then finishes what was begun. Settings go before `http`. */
 int ai_http_serve(ai_function *f, const ai_http *http);

@@ -89,16 +89,12 @@ static void work(ai_worker *w, void *user)
 {
     ai_job *job = user;
     ai_server *s = job->server;
-    if (s->http->before)
-        s->http->before(&job->x);
     job->x.request.write = write_piece;
     job->x.request.write_user = job;
     if (!atomic_load(&job->is_gone) && has_time(job)) {
         job->route->answer(w, &job->x);
         snprintf(job->x.used, sizeof job->x.used, "%s", ai_worker_used(w));
     }
-    if (s->http->after)
-        s->http->after(&job->x);
     pthread_mutex_lock(&s->lock);
     job->is_done = true;
     bool is_new = list(job);
@@ -160,6 +156,8 @@ static void note(ai_job *job, size_t bytes_out)
 static void finish(ai_job *job)
 {
     ai_server *s = job->server;
+    if (s->http->dress && !job->is_streaming)
+        s->http->dress(&job->x);
     size_t bytes_out = job->x.answer.bytes;
     if (job->http) {
         leave(job);
@@ -171,6 +169,8 @@ static void finish(ai_job *job)
         ai_exchange_fail(&job->x, 499, "Function.CallerGone", "the caller has gone");
     }
     note(job, bytes_out);
+    if (s->http->after)
+        s->http->after(&job->x);
     ai_job_close(job);
     s->jobs--;
     end_if_drained(s);
@@ -260,6 +260,8 @@ static void on_request(struct evhttp_request *http, void *user)
     }
     s->jobs++;
     job->server = s;
+    if (s->http->before)
+        s->http->before(&job->x);
     if (answer_at_once(s, job)) {
         finish(job);
         return;
@@ -367,6 +369,15 @@ static void close_server(ai_server *s)
     if (s->wake >= 0)
         close(s->wake);
     pthread_mutex_destroy(&s->lock);
+}
+
+uint32_t ai_environment_number(const char *variable, uint32_t other)
+{
+    const char *text = getenv(variable);
+    if (!text || !*text)
+        return other;
+    bool is_number = strlen(text) <= 9 && strspn(text, "0123456789") == strlen(text);
+    return is_number ? (uint32_t)strtoul(text, NULL, 10) : UINT32_MAX;
 }
 
 int ai_http_serve(ai_function *f, const ai_http *http)

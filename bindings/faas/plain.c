@@ -37,10 +37,10 @@ const ai_routes ai_routes_plain = AI_ROUTES(routes);
 static int run(ai_function *f)
 {
     static const ai_routes *const tables[] = {&ai_routes_health, &ai_routes_oip, &ai_routes_plain};
-    const char *port = getenv("PORT");
-    ai_http http = {.address = "0.0.0.0", .port = 8080, .routes = tables, .routes_count = 3};
-    if (port && *port)
-        http.port = (uint32_t)strtoul(port, NULL, 10);
+    ai_http http = {.address = "0.0.0.0",
+                    .port = ai_environment_number("PORT", 8080),
+                    .routes = tables,
+                    .routes_count = 3};
     return ai_http_serve(f, &http);
 }
 
