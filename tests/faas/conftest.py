@@ -9,6 +9,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -64,6 +65,11 @@ def picture(colour=(250, 10, 10), kind="PNG", size=16):
     return stream.getvalue()
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        return held.getsockname()[1]
+
+
 class Answer:
     def __init__(self, response):
         self.status = response.status
@@ -89,7 +95,7 @@ class Server:
     """ai-function on a free port, its log lines, and one kept connection."""
 
     def __init__(self, *arguments, env=None, platform="http", command=None):
-        command = command or [FUNCTION, "--platform", platform]
+        command = command or [FUNCTION, *(["--platform", platform] if platform else [])]
         self.process = subprocess.Popen(
             [*command, *map(str, arguments)], stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, env={"PATH": os.environ["PATH"], "PORT": "0", **(env or {})})
@@ -97,6 +103,7 @@ class Server:
         found = re.search(r"port (\d+)", line)
         assert found, line
         self.port = int(found[1])
+        self.first_line = line
         self.connection = self.connect()
 
     def connect(self):
@@ -130,8 +137,9 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
         out, err = self.process.communicate(timeout=20)
         assert self.process.returncode == status, err
-        self.errors = [json.loads(line) for line in err.splitlines()]
-        return [json.loads(line) for line in out.splitlines()]
+        self.lines, self.error_lines = out.decode().splitlines(), err.decode().splitlines()
+        self.errors = [json.loads(line) for line in self.error_lines if line.startswith("{")]
+        return [json.loads(line) for line in self.lines if line.startswith("{")]
 
 
 @pytest.fixture
