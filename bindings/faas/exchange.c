@@ -199,11 +199,13 @@ static uint32_t read_request(ai_job *job, ai_function *f)
     if (strlen(path) != bytes || (query_text && evhttp_parse_query_str(query_text, &query) != 0))
         status = 400;
     else if (!copy_texts(job, method_name(job->http), path,
-                         evhttp_request_get_input_headers(job->http), &query) ||
-             !take_body(job))
+                         evhttp_request_get_input_headers(job->http), &query))
         status = 503;
-    else
+    else {
         take_facts(job, f);
+        if (!take_body(job))
+            ai_exchange_fail(&job->x, 503, "Function.OutOfMemory", "no memory for the body");
+    }
     evhttp_clear_headers(&query);
     free(path);
     return status;

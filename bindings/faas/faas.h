@@ -4,7 +4,7 @@
  *   main.c         flags, environment, which platform
  *   platforms.def  a row a platform: to find one, read its row and open its file
  *   http.c         the HTTP server that most platforms talk to; exchange.c: a request on its way;
- *                  routes.c finds who answers a path
+ *                  routes.c finds who answers a path; lines.c bounds the connections
  *   plain.c        POST / as it is: Cloud Run, Knative, OpenFaaS
  *   openwhisk.c    OpenWhisk in docker; actionloop.c: by lines; activation.c: what both answer
  *   aliyun_fc.c    Function Compute; azure.c; openfaas.c: a process a request

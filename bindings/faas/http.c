@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "exchange.h"
+#include "lines.h"
 #include "queue.h"
 
 enum { IDLE_SECONDS = 60, DRAIN_SECONDS = 8, BACKLOG = 1024, MOST_HEADERS = 64 << 10 };
@@ -25,6 +26,7 @@ typedef struct ai_server {
     struct event_base *base;
     struct evhttp *evhttp;
     struct evhttp_bound_socket *bound;
+    ai_lines lines;
     struct event *news;    /* of the eventfd */
     struct event *ends[3]; /* signals, and the end of draining */
     ai_queue *queue;
@@ -230,6 +232,8 @@ static bool answer_at_once(ai_server *s, ai_job *job)
     uint32_t status;
     const char *allow;
     const char *coding = ai_exchange_header(x, "content-encoding");
+    if (x->answer.status)
+        return true; /* its body had no room */
     job->route = ai_route_find(s->http, x->request.method, x->path, &x->rest, &status, &allow);
     if (!job->route) {
         if (allow)
@@ -291,6 +295,7 @@ static void on_signal(evutil_socket_t fd, short what, void *user)
     if (s->function->is_draining)
         return;
     s->function->is_draining = true;
+    ai_lines_end(&s->lines);
     evhttp_del_accept_socket(s->evhttp, s->bound);
     evtimer_add(s->ends[2], &longest);
     end_if_drained(s);
@@ -327,7 +332,7 @@ static bool listen_at(ai_server *s, const char *address, uint32_t port)
     getsockname(evconnlistener_get_fd(listener), (struct sockaddr *)&at, &bound_bytes);
     ai_log("INFO", "serves %u models at %.80s, port %u", ai_models_count(s->function->models),
            address, ntohs(*port_of(&at)));
-    return s->bound != NULL;
+    return s->bound && ai_lines_watch(&s->lines, s->evhttp, s->bound);
 }
 
 static bool open_events(ai_server *s)
@@ -357,6 +362,7 @@ static bool open_events(ai_server *s)
 static void close_server(ai_server *s)
 {
     ai_queue_close(s->queue);
+    ai_lines_end(&s->lines);
     if (s->evhttp)
         evhttp_free(s->evhttp);
     if (s->news)
