@@ -12,6 +12,7 @@
  *   cloudevents.c  what comes in CloudEvents' forms; oip.c: in the Open Inference Protocol's
  *   lambda.c       AWS Lambda's Runtime API; runtime_api.c: a client of it and its like
  *   models.c       the models by name, replaced while they serve
+ *   remote.c       models that lie in stores: a copy, and a look for a newer one
  *   store.c        objects and results, through ai-fetch
  *   worker.c       a session of each model; queue.c: threads that share a queue
  *   log.c          one line a request, and the counters
@@ -49,7 +50,7 @@ typedef struct ai_models ai_models;
 
 typedef struct ai_settings {
     const char *platform; /* NULL: told by the environment */
-    const char **models;  /* PATH or NAME=PATH, files or folders; none: where packages put them */
+    const char **models;  /* [NAME=] and a file, a folder or a URL; none: where packages put them */
     uint32_t model_count;
     const char *address; /* NULL: the platform's */
     uint32_t port;       /* 0: the platform's */
@@ -59,6 +60,7 @@ typedef struct ai_settings {
     uint32_t queue;      /* requests that wait; beyond them 429 */
     uint32_t timeout_ms; /* of a request, waiting included; 0: the platform's, or none */
     size_t most_bytes;   /* of a body */
+    uint32_t recheck_s;  /* between looks for newer models in stores */
     const char *results; /* where answers to events go; NULL: nowhere */
     bool is_quiet;       /* no line a request */
 } ai_settings;

@@ -9,8 +9,14 @@
 
 #include "store.h"
 
-enum { MAX_MODELS = 256, MAX_WORKERS = 256, MAX_QUEUE = 1 << 16, MAX_MS = 1 << 30 };
-enum { DEFAULT_QUEUE = 16, DEFAULT_BYTES = 32 << 20 };
+enum {
+    MAX_MODELS = 256,
+    MAX_WORKERS = 256,
+    MAX_QUEUE = 1 << 16,
+    MAX_MS = 1 << 30,
+    MAX_S = 1 << 20
+};
+enum { DEFAULT_QUEUE = 16, DEFAULT_BYTES = 32 << 20, DEFAULT_S = 60 };
 
 static const ai_platform *const platforms[] = {
 #define AI_PLATFORM(id) &ai_platform_##id,
@@ -26,7 +32,8 @@ static const struct setting { /* a flag, and the environment's variable for it *
     const char *help;
     uint32_t most; /* of a number; 0: text */
 } settings[] = {
-    {"model", "AI_MODEL", "[NAME=]PATH", "a .lai file or a folder of them; may be repeated", 0},
+    {"model", "AI_MODEL", "[NAME=]PATH",
+     "a .lai file, a folder of them or its URL; may be repeated", 0},
     {"platform", "AI_PLATFORM", "NAME", "else told by the environment", 0},
     {"address", "AI_ADDRESS", "IP", "to listen at; else the platform's", 0},
     {"port", "AI_PORT", "N", "to listen at; else the platform's", 65535},
@@ -37,6 +44,7 @@ static const struct setting { /* a flag, and the environment's variable for it *
     {"most-bytes", "AI_MOST_BYTES", "N", "of a body, more get 413; else 32 MiB", 1 << 30},
     {"results", "AI_RESULTS", "URL", "s3://BUCKET/PREFIX or a database: where answers to events go",
      0},
+    {"recheck", "AI_RECHECK_S", "S", "between looks for newer models in stores; else 60", MAX_S},
     {"quiet", "AI_QUIET", NULL, "no line a request", 0},
 };
 enum { SETTING_COUNT = sizeof settings / sizeof settings[0] };
@@ -106,6 +114,9 @@ static bool take(ai_settings *o, int index, const char *text)
         return true;
     case 9:
         o->results = text;
+        return true;
+    case 10:
+        o->recheck_s = number;
         return true;
     default:
         o->is_quiet = true;
@@ -223,7 +234,10 @@ static int run(ai_settings *o)
 int main(int argc, char **argv)
 {
     static const char *models[MAX_MODELS];
-    ai_settings o = {.models = models, .queue = DEFAULT_QUEUE, .most_bytes = DEFAULT_BYTES};
+    ai_settings o = {.models = models,
+                     .queue = DEFAULT_QUEUE,
+                     .most_bytes = DEFAULT_BYTES,
+                     .recheck_s = DEFAULT_S};
     signal(SIGPIPE, SIG_IGN);
     if (!take_environment(&o))
         return 2;

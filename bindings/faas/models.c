@@ -8,11 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "faas.h"
+#include "remote.h"
 
 typedef struct entry {
     char *name;
     char *path;
+    ai_remote *remote; /* whose copy lies at the path; NULL: no URL */
     ai_loaded *now;
     struct stat seen; /* the file looked at last, taken or refused */
     uint64_t seen_ns;
@@ -23,6 +24,7 @@ struct ai_models {
     pthread_mutex_t lock;
     entry *entries;
     uint32_t count;
+    uint32_t recheck_s;
     uint32_t reloaded;
     uint32_t refused;
 };
@@ -85,6 +87,25 @@ static ai_status prove(const ai_loaded *l, const ai_options *options, ai_error *
 
 /* ---- Finding files ---- */
 
+/* A URL may hold secrets: what fails is told by the model's name. */
+static ai_status add_remote(entry *e, const char *url, uint32_t every_s, ai_error *err)
+{
+    ai_status status = ai_remote_open(&e->remote, url, e->name, every_s, err);
+    if (status == AI_OK) {
+        e->path = strdup(ai_remote_path(e->remote));
+        if (!e->path || stat(e->path, &e->seen) != 0)
+            return fail(err, AI_E_MEMORY, e->name, "no memory for its copy");
+        status = load(&e->now, e->path, err);
+    }
+    if (status == AI_OK)
+        status = ai_model_verify(e->now->model, err);
+    if (status == AI_OK)
+        return AI_OK;
+    char message[240];
+    snprintf(message, sizeof message, "%s", err->message);
+    return fail(err, status, e->name, message);
+}
+
 static ai_status add(ai_models *m, const char *name, size_t name_bytes, const char *path,
                      ai_error *err)
 {
@@ -92,8 +113,11 @@ static ai_status add(ai_models *m, const char *name, size_t name_bytes, const ch
     if (!more)
         return fail(err, AI_E_MEMORY, path, "no memory for its name");
     m->entries = more;
-    more[m->count] = (entry){.name = strndup(name, name_bytes), .path = strdup(path)};
     entry *e = &more[m->count++];
+    *e = (entry){.name = strndup(name, name_bytes)};
+    if (e->name && ai_remote_is(path))
+        return add_remote(e, path, m->recheck_s, err);
+    e->path = strdup(path);
     if (!e->name || !e->path)
         return fail(err, AI_E_MEMORY, path, "no memory for its name");
     if (stat(path, &e->seen) != 0)
@@ -126,7 +150,7 @@ static ai_status add_folder(ai_models *m, const char *folder, ai_error *err)
     return status;
 }
 
-/* PATH or NAME=PATH */
+/* [NAME=] and a path or a URL */
 static ai_status add_given(ai_models *m, const char *given, ai_error *err)
 {
     struct stat at;
@@ -134,7 +158,7 @@ static ai_status add_given(ai_models *m, const char *given, ai_error *err)
     const char *path = equals && equals != given && !memchr(given, '/', (size_t)(equals - given))
                            ? equals + 1
                            : given;
-    if (stat(path, &at) == 0 && S_ISDIR(at.st_mode)) {
+    if (!ai_remote_is(path) && stat(path, &at) == 0 && S_ISDIR(at.st_mode)) {
         uint32_t before = m->count;
         ai_status status = add_folder(m, path, err);
         return status == AI_OK && m->count == before
@@ -143,10 +167,12 @@ static ai_status add_given(ai_models *m, const char *given, ai_error *err)
     }
     if (path != given)
         return add(m, given, (size_t)(equals - given), path, err);
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
-    const char *dot = strrchr(name, '.');
-    return add(m, name, dot && dot != name ? (size_t)(dot - name) : strlen(name), path, err);
+    const char *end = path + (ai_remote_is(path) ? strcspn(path, "?#") : strlen(path));
+    const char *name = end;
+    while (name > path && name[-1] != '/')
+        name--;
+    const char *dot = memrchr(name, '.', (size_t)(end - name));
+    return add(m, name, (size_t)((dot && dot != name ? dot : end) - name), path, err);
 }
 
 /* The folder of the program; where there is no /proc, as it was started. */
@@ -203,6 +229,7 @@ ai_status ai_models_open(ai_models **models, const ai_settings *settings, ai_err
     if (!m)
         return fail(err, AI_E_MEMORY, "models", "no memory");
     pthread_mutex_init(&m->lock, NULL);
+    m->recheck_s = settings->recheck_s;
     ai_status status = AI_OK;
     for (uint32_t i = 0; i < settings->model_count && status == AI_OK; i++)
         status = add_given(m, settings->models[i], err);
@@ -219,6 +246,7 @@ ai_status ai_models_open(ai_models **models, const ai_settings *settings, ai_err
 void ai_models_close(ai_models *m)
 {
     for (uint32_t i = 0; m && i < m->count; i++) {
+        ai_remote_close(m->entries[i].remote);
         free(m->entries[i].name);
         free(m->entries[i].path);
         unload(m->entries[i].now);
@@ -259,6 +287,8 @@ static bool shall_look(entry *e, struct stat *found)
     if (e->is_busy || now - e->seen_ns < look_ns)
         return false;
     e->seen_ns = now;
+    if (e->remote)
+        ai_remote_look(e->remote);
     if (stat(e->path, found) != 0 || is_same_file(found, &e->seen))
         return false;
     e->seen = *found;

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 
 #include "store.h"
 
-enum { LINE_BYTES = 1 << 12, GRACE_MS = 2000, DEFAULT_MS = 60000 };
+enum { LINE_BYTES = 1 << 12, GRACE_MS = 2000, DEFAULT_MS = 60000, SLICE_MS = 100 };
 
 typedef struct child {
     pid_t pid;
@@ -33,6 +34,7 @@ struct ai_store {
     char libraries[1024];
     char certificates[1024]; /* empty: the system's */
     const char *results;     /* NULL: nowhere */
+    atomic_bool is_stopped;
 };
 
 /* ---- Where it is ---- */
@@ -94,16 +96,34 @@ static void end(child *c)
     free(c);
 }
 
+static child *take(ai_store *s)
+{
+    pthread_mutex_lock(&s->lock);
+    child *c = s->idle;
+    if (c)
+        s->idle = c->next;
+    pthread_mutex_unlock(&s->lock);
+    return c;
+}
+
+void ai_store_rest(ai_store *s)
+{
+    for (child *c; (c = take(s)) != NULL;)
+        end(c);
+}
+
 void ai_store_close(ai_store *s)
 {
-    while (s && s->idle) {
-        child *next = s->idle->next;
-        end(s->idle);
-        s->idle = next;
-    }
-    if (s)
-        pthread_mutex_destroy(&s->lock);
+    if (!s)
+        return;
+    ai_store_rest(s);
+    pthread_mutex_destroy(&s->lock);
     free(s);
+}
+
+void ai_store_stop(ai_store *s)
+{
+    atomic_store(&s->is_stopped, true);
 }
 
 static bool launch(const ai_store *s, int fd, pid_t *pid)
@@ -157,16 +177,6 @@ static child *start(const ai_store *s)
     return NULL;
 }
 
-static child *take(ai_store *s)
-{
-    pthread_mutex_lock(&s->lock);
-    child *c = s->idle;
-    if (c)
-        s->idle = c->next;
-    pthread_mutex_unlock(&s->lock);
-    return c;
-}
-
 static void give_back(ai_store *s, child *c)
 {
     pthread_mutex_lock(&s->lock);
@@ -174,6 +184,15 @@ static void give_back(ai_store *s, child *c)
     s->idle = c;
     pthread_mutex_unlock(&s->lock);
 }
+
+typedef struct job {
+    char *line; /* with its newline */
+    const void *body;
+    size_t body_bytes;
+    size_t most;
+    uint64_t end_ns;
+    const atomic_bool *is_stopped;
+} job;
 
 /* ---- Bytes both ways ---- */
 
@@ -192,13 +211,13 @@ static bool write_all(int fd, const void *data, size_t bytes)
     return true;
 }
 
-static ssize_t read_some(int fd, void *to, size_t bytes, uint64_t end_ns)
+static ssize_t read_some(int fd, void *to, size_t bytes, const job *j)
 {
     for (;;) {
-        uint64_t now = ai_now();
         struct pollfd p = {fd, POLLIN, 0};
-        int ready = now < end_ns ? poll(&p, 1, (int)((end_ns - now) / 1000000) + 1) : 0;
-        if (ready < 0 && errno == EINTR)
+        bool is_over = ai_now() >= j->end_ns || atomic_load(j->is_stopped);
+        int ready = is_over ? 0 : poll(&p, 1, SLICE_MS);
+        if ((ready == 0 && !is_over) || (ready < 0 && errno == EINTR))
             continue;
         ssize_t got = ready > 0 ? read(fd, to, bytes) : -1;
         if (got < 0 && ready > 0 && errno == EINTR)
@@ -207,10 +226,10 @@ static ssize_t read_some(int fd, void *to, size_t bytes, uint64_t end_ns)
     }
 }
 
-static bool read_all(int fd, char *to, size_t bytes, uint64_t end_ns)
+static bool read_all(int fd, char *to, size_t bytes, const job *j)
 {
     while (bytes) {
-        ssize_t got = read_some(fd, to, bytes, end_ns);
+        ssize_t got = read_some(fd, to, bytes, j);
         if (got <= 0)
             return false;
         to += got;
@@ -220,11 +239,11 @@ static bool read_all(int fd, char *to, size_t bytes, uint64_t end_ns)
 }
 
 /* The line, and whatever came behind it in the same piece: *extra bytes of `line` after the end. */
-static bool read_line(int fd, char line[LINE_BYTES], size_t *extra, uint64_t end_ns)
+static bool read_line(int fd, char line[LINE_BYTES], size_t *extra, const job *j)
 {
     size_t have = 0;
     while (have < LINE_BYTES - 1) {
-        ssize_t got = read_some(fd, line + have, LINE_BYTES - 1 - have, end_ns);
+        ssize_t got = read_some(fd, line + have, LINE_BYTES - 1 - have, j);
         if (got <= 0)
             return false;
         have += (size_t)got;
@@ -240,19 +259,11 @@ static bool read_line(int fd, char line[LINE_BYTES], size_t *extra, uint64_t end
 
 /* ---- A job ---- */
 
-typedef struct job {
-    char *line; /* with its newline */
-    const void *body;
-    size_t body_bytes;
-    size_t most;
-    uint64_t end_ns;
-} job;
-
 typedef struct reply {
     uint32_t status; /* 0: ai-fetch ended or broke the protocol */
     char *data;
     size_t bytes;
-    char etag[128];
+    char etag[AI_ETAG_BYTES];
     char message[224];
 } reply;
 
@@ -277,7 +288,7 @@ static bool take_reply(reply *r, const job *j, const child *c, const char *line,
     memcpy(r->data, line + strlen(line) + 1, extra);
     r->data[r->bytes] = 0;
     r->status = (uint32_t)status;
-    return read_all(c->fd, r->data + extra, r->bytes - extra, j->end_ns);
+    return read_all(c->fd, r->data + extra, r->bytes - extra, j);
 }
 
 static bool ask(reply *r, const job *j, const child *c)
@@ -286,7 +297,7 @@ static bool ask(reply *r, const job *j, const child *c)
     size_t extra;
     *r = (reply){0};
     if (write_all(c->fd, j->line, strlen(j->line)) && write_all(c->fd, j->body, j->body_bytes) &&
-        read_line(c->fd, line, &extra, j->end_ns) && take_reply(r, j, c, line, extra))
+        read_line(c->fd, line, &extra, j) && take_reply(r, j, c, line, extra))
         return true;
     free(r->data);
     *r = (reply){0};
@@ -305,7 +316,7 @@ static void run(ai_store *s, reply *r, const job *j)
         }
         if (c)
             end(c);
-        if (!kept || ai_now() >= j->end_ns)
+        if (!kept || ai_now() >= j->end_ns || s->is_stopped)
             break;
     }
     *r = (reply){0};
@@ -331,6 +342,7 @@ static ai_status run_job(ai_store *s, reply *r, job *j, json_t *json, uint64_t t
                          uint32_t *status, ai_error *err)
 {
     uint64_t ms = timeout_ns ? timeout_ns / 1000000 + 1 : DEFAULT_MS;
+    j->is_stopped = &s->is_stopped;
     j->end_ns = ai_now() + (ms + GRACE_MS) * 1000000;
     json_object_set_new(json, "timeout_ms", json_integer((json_int_t)ms));
     char *text = json_dumps(json, JSON_COMPACT);
@@ -348,6 +360,8 @@ static ai_status run_job(ai_store *s, reply *r, job *j, json_t *json, uint64_t t
     if (!r->message[0])
         return AI_OK;
     *status = r->status;
+    if (s->is_stopped)
+        return tell(err, AI_E_STOPPED, "it was stopped");
     return tell(err, r->status == 504 ? AI_E_TIMEOUT : AI_E_IO, r->message);
 }
 
@@ -389,6 +403,28 @@ ai_status ai_store_fetch(void *user, const ai_object *object, size_t most, uint6
         free(r.data);
         return code;
     }
+    *data = r.data;
+    *bytes = r.bytes;
+    return AI_OK;
+}
+
+ai_status ai_store_fetch_newer(ai_store *s, const char *url, char etag[AI_ETAG_BYTES], size_t most,
+                               void **data, size_t *bytes, ai_error *err)
+{
+    enum { NOT_MODIFIED = 304 };
+    job j = {.most = most};
+    reply r;
+    uint32_t status;
+    json_t *json = json_object();
+    set_text(json, "url", url);
+    set_text(json, "etag", etag);
+    json_object_set_new(json, "most", json_integer((json_int_t)most));
+    ai_status code = run_job(s, &r, &j, json, 0, &status, err);
+    if (code != AI_OK || r.status == NOT_MODIFIED) {
+        free(r.data);
+        return code;
+    }
+    memcpy(etag, r.etag, sizeof r.etag);
     *data = r.data;
     *bytes = r.bytes;
     return AI_OK;

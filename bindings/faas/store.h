@@ -7,15 +7,26 @@
 
 typedef struct ai_store ai_store;
 
+enum { AI_ETAG_BYTES = 128 };
+
 /* NULL: ai-fetch is not here, or no memory. results: s3://BUCKET/PREFIX, oss://BUCKET/PREFIX or a
  * database's URL; NULL: answers to events are not stored. Any thread may use it. */
 ai_store *ai_store_open(const char *results);
 void ai_store_close(ai_store *store);
+/* Ends the processes that wait for work; the next object starts another. */
+void ai_store_rest(ai_store *store);
+/* What is under way ends with AI_E_STOPPED, in a tenth of a second. */
+void ai_store_stop(ai_store *store);
 
 /* As ai_fetch_fn and ai_store_fn; user: the ai_store. */
 ai_status ai_store_fetch(void *user, const ai_object *object, size_t most, uint64_t timeout_ns,
                          void **data, size_t *bytes, uint32_t *status, ai_error *err);
 ai_status ai_store_result(void *user, const ai_object *object, const char *answer, size_t bytes,
                           uint64_t timeout_ns, uint32_t *status, ai_error *err);
+
+/* Fetches what the URL has if its ETag is another one, and puts that one in `etag`, empty at first;
+ * *data stays NULL if it is the same. */
+ai_status ai_store_fetch_newer(ai_store *store, const char *url, char etag[AI_ETAG_BYTES],
+                               size_t most, void **data, size_t *bytes, ai_error *err);
 
 #endif
