@@ -99,14 +99,13 @@ def test_cpu_level_by_name():
     assert mask.value == 1
 
 
-@pytest.mark.parametrize("name", ["vnni", "dotprod"])
-def test_level_without_kernels(name):
+def test_level_without_kernels():
     """The CPU may have it: this build has no kernel of it, so it is not offered."""
     with pytest.raises(task.Failure) as failure:
-        cpu(name)
+        cpu("dotprod")
     assert failure.value.code == task.E_UNSUPPORTED
-    assert str(failure.value).startswith(f"AI_CPU is '{name}', this machine and build have ref")
-    assert name not in str(failure.value).partition("have")[2]
+    assert str(failure.value).startswith("AI_CPU is 'dotprod', this machine and build have ref")
+    assert "dotprod" not in str(failure.value).partition("have")[2]
 
 
 @pytest.mark.parametrize("name", ["AVX2", "sse", "avx2 ", "openblas"])
