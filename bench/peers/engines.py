@@ -44,7 +44,7 @@ def openvino(path: str, x: np.ndarray, threads: int) -> Run:
     return run
 
 
-def ncnn(path: str, x: np.ndarray, threads: int) -> Run:
+def ncnn_net(path: str, threads: int):
     import ncnn as library
     net = library.Net()
     net.opt.num_threads = threads
@@ -53,6 +53,11 @@ def ncnn(path: str, x: np.ndarray, threads: int) -> Run:
         setattr(net.opt, "use_" + option, False)
     if net.load_param(path) or net.load_model(path.removesuffix(".param") + ".bin"):
         raise OSError(f"{path} does not load")
+    return library, net
+
+
+def ncnn(path: str, x: np.ndarray, threads: int) -> Run:
+    library, net = ncnn_net(path, threads)
 
     def run() -> np.ndarray:  # it has no batch: one picture after the other
         answers = []
@@ -113,6 +118,7 @@ class Engine:
     form: str                   # of convert.ENDINGS
     package: str | None = None  # on PyPI; None: ours
     is_step: bool = False       # for single layers
+    is_threaded: bool = True    # else it has no setting for it, and runs on one thread alone
     most_difference: float = 0.01  # from the reference; no f32 engine comes near
 
 

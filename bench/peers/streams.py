@@ -203,6 +203,60 @@ def mnn(path: str, x: np.ndarray, threads: int) -> Run:
     return run
 
 
+def ncnn(path: str, x: np.ndarray, threads: int) -> Run:
+    """Inputs and outputs by their order. A Mat of an array only points to it."""
+    library, net = engines.ncnn_net(path, threads)
+    character, zeros = x[0].astype(np.int32), np.zeros((1, SIZE), np.float32)
+    given = library.Mat(character)
+    held = [library.Mat(zeros) for _ in states_of(op_of(path))]
+
+    def run() -> np.ndarray:
+        extractor = net.create_extractor()
+        extractor.input("in0", given)
+        for i, value in enumerate(held, 1):
+            extractor.input(f"in{i}", value)
+        answer = np.array(extractor.extract("out0")[1])
+        held[:] = [extractor.extract(f"out{i}")[1] for i, _ in enumerate(held, 1)]
+        return answer
+    run.keep = character, zeros
+    return run
+
+
+def litert(path: str, x: np.ndarray, threads: int) -> Run:
+    from ai_edge_litert.interpreter import Interpreter
+    net = Interpreter(model_path=path, num_threads=threads)
+    net.allocate_tensors()
+    signature = net.get_signature_runner()
+    inputs, outputs = signature.get_input_details(), signature.get_output_details()
+    states = states_of(op_of(path))
+    feed = {before: np.zeros((1, SIZE), np.float32) for before, _ in states}
+    feed["input"] = x[0].astype(np.int32)
+
+    def run() -> np.ndarray:
+        for name, value in feed.items():
+            net.set_tensor(inputs[name]["index"], value)
+        net.invoke()
+        for before, after in states:
+            feed[before] = net.get_tensor(outputs[after]["index"])
+        return net.get_tensor(outputs["output"]["index"])
+    return run
+
+
+def tract(path: str, x: np.ndarray, threads: int) -> Run:
+    """States by their order: tract names them by the node."""
+    import tract as library
+    assert threads == 1
+    state = library.onnx().load(path).into_model().into_runnable().spawn_state()
+    zeros = np.zeros((1, 1, SIZE), np.float32)
+    values = [x, *(zeros for _ in states_of(op_of(path)))]
+    feed = [library.Tensor.from_numpy(value) for value in values]
+
+    def run() -> np.ndarray:
+        answer, *feed[1:] = state.run(feed)
+        return answer.to_numpy()
+    return run
+
+
 # By table; the answers are held to those of the first. Weights of fewer bits are held less tightly.
 SEQUENCE = {
     "ONNX Runtime": engines.ALL["ONNX Runtime"],
@@ -214,7 +268,10 @@ CHARACTERS = {
     "ONNX Runtime": Engine(onnx_runtime, "onnx", "onnxruntime"),
     "OpenVINO": Engine(openvino_as("f32"), "onnx", "openvino"),
     "OpenVINO, bf16": Engine(openvino_as("bf16"), "onnx", "openvino", most_difference=0.05),
+    "LiteRT": Engine(litert, "tflite", "ai-edge-litert"),
+    "ncnn": Engine(ncnn, "ncnn", "ncnn"),
     "MNN": Engine(mnn, "mnn", "MNN"),
+    "tract": Engine(tract, "onnx", "tract", is_threaded=False),
     "libai": Engine(engines.libai, "lai"),
     "libai, --weights f16": Engine(engines.libai, "f16"),
     "libai, --weights s8": Engine(engines.libai, "s8", most_difference=0.05),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a network of networks.py as a .tflite file, with TensorFlow: NHWC, BatchNormalization
-folded. Converters of packages want calibration data from the net, or NCHW with transposes.
+"""Writes a network of networks.py or streams.py as a .tflite file, with TensorFlow: NHWC,
+BatchNormalization folded, one step of recurrent layers. Converters of packages want calibration
+data from the net, or NCHW with transposes.
 
 usage: tflite.py IN.onnx OUT.tflite"""
 import os
@@ -54,19 +55,41 @@ def pool(x, at):
     return tf.nn.max_pool2d(padded, kernel, at["strides"][0], "VALID")
 
 
+def lstm(x, weights, states):
+    """One step; its output is the first state. Gates in the order i, o, f, c."""
+    (w, r, bias), (h, c) = weights, states
+    before, after = np.split(bias, 2)
+    product = tf.matmul(tf.concat([x, h], 1), np.concatenate([w, r], 1).T) + (before + after)
+    i, o, f, g = tf.split(product, 4, 1)
+    c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+    return tf.sigmoid(o) * tf.tanh(c), c
+
+
+def gru(x, weights, states):
+    """One step with linear_before_reset; gates in the order z, r, h."""
+    (w, r, bias), (h,) = weights, states
+    before, after = np.split(bias, 2)
+    update, reset, fresh = tf.split(tf.matmul(x, w.T) + before, 3, 1)
+    more_update, more_reset, past = tf.split(tf.matmul(h, r.T) + after, 3, 1)
+    z = tf.sigmoid(update + more_update)
+    new = tf.tanh(fresh + tf.sigmoid(reset + more_reset) * past)
+    return (new + z * (h - new),)
+
+
 def network(model):
-    """The graph as a function of TensorFlow."""
+    """The graph as a function of TensorFlow, from and to values by name."""
     nodes = list(model.graph.node)
     constants = {c.name: numpy_helper.to_array(c) for c in model.graph.initializer}
     readers = {node.input[0]: node for node in nodes}
 
-    def run(x):
-        values = {"input": x}
+    def run(**given):
+        values = dict(given)
         for node in nodes:
-            a, at, op = values[node.input[0]], attributes(node), node.op_type
+            at, op = attributes(node), node.op_type
+            a = values[node.input[op == "Gather"]]
             if op == "Conv":
                 y = convolve(a, *fold(node, readers[node.output[0]], constants), at)
-            elif op in ("BatchNormalization", "Flatten"):  # folded; flat already
+            elif op in ("BatchNormalization", "Flatten", "Squeeze", "Reshape"):  # folded, flat
                 y = a
             elif op == "Relu":
                 y = tf.nn.relu(a)
@@ -78,23 +101,39 @@ def network(model):
                 y = a + values[node.input[1]]
             elif op == "GlobalAveragePool":
                 y = tf.reduce_mean(a, [1, 2])
+            elif op == "Gather":
+                y = tf.gather(constants[node.input[0]], a)
+            elif op in ("LSTM", "GRU"):
+                states = {"LSTM": lstm, "GRU": gru}[op](
+                    a, [constants[name][0] for name in node.input[1:4]],
+                    [values[name] for name in node.input[5:]])
+                values.update(zip(node.output[1:], states))
+                y = states[0]
             elif op == "Gemm":
                 y = tf.matmul(a, constants[node.input[1]].T) + constants[node.input[2]]
             else:
                 raise ValueError(f"operator {op} is unknown here")
             values[node.output[0]] = y
-        return values["output"]
+        return {out.name: values[out.name] for out in model.graph.output}
     return run
+
+
+def spec(value):
+    """Of an input: pictures as NHWC, else without the first dimension, of steps or directions."""
+    shape = [d.dim_value for d in value.type.tensor_type.shape.dim]
+    shape = [shape[0], *shape[2:], shape[1]] if len(shape) == 4 else shape[1:]
+    is_float = value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    return tf.TensorSpec(shape, tf.float32 if is_float else tf.int32, name=value.name)
 
 
 def main(source, target):
     model = onnx.load(source)
-    batch, channels, height, width = (
-        d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim)
-    spec = [tf.TensorSpec([batch, height, width, channels], tf.float32)]
-    function = tf.function(network(model), input_signature=spec).get_concrete_function()
+    module = tf.Module()
+    module.run = tf.function(network(model))
+    function = module.run.get_concrete_function(**{v.name: spec(v) for v in model.graph.input})
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
     with open(target + ".new", "wb") as out:
-        out.write(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
+        out.write(converter.convert())
     os.replace(target + ".new", target)
 
 

@@ -43,15 +43,18 @@ def run(args) -> None:
 
 def convert_step(args) -> None:
     ai = os.path.join(args.build, "bindings", "cli", "ai")
-    tf_python = os.path.join(args.venv_tf, "bin", "python")
     for name in dict.fromkeys(n for name in args.network for n in (networks.single(name), name)):
         networks.prepare(name, args.models)
         for form in FORMS:
-            convert.convert(args.models, name, form, ai, tf_python)
+            convert.convert(args.models, name, form, ai, tf_python(args))
         np.save(os.path.join(args.models, name + ".npy"), networks.image(NETWORKS[name]))
     for name in LAYERS:
         networks.prepare_layer(name, args.models)
-        convert.convert(args.models, "layer-" + name, "lai", ai, tf_python)
+        convert.convert(args.models, "layer-" + name, "lai", ai, tf_python(args))
+
+
+def tf_python(args) -> str:
+    return os.path.join(args.venv_tf, "bin", "python")
 
 
 def save(args, name: str, result: dict) -> None:
@@ -76,8 +79,8 @@ def libai_version() -> str:
 
 def versions() -> dict[str, str]:
     found = {"libai": libai_version()}
-    for name, engine in (engines.ALL | streams.SEQUENCE).items():
-        if engine.package:
+    for name, engine in (engines.ALL | streams.SEQUENCE | streams.CHARACTERS).items():
+        if engine.package and "," not in name:
             try:
                 found[name] = importlib.metadata.version(engine.package)
             except importlib.metadata.PackageNotFoundError:
@@ -217,12 +220,14 @@ def stream_workers(args, name: str) -> list[measure.Worker]:
     workers = []
     for engine, about in table.items():
         if about.form != "onnx":
-            convert.convert(args.models, name, about.form, ai, "", streams.options(name, about.form))
+            convert.convert(args.models, name, about.form, ai, tf_python(args),
+                            streams.options(name, about.form))
         model = convert.file_of(args.models, name, about.form)
         which = "streams.SEQUENCE" if table is streams.SEQUENCE else "streams.CHARACTERS"
         if os.path.exists(model):
-            workers += [measure.engine_worker(engine, model, path.replace(".onnx", ".npy"), threads,
-                                              which) for threads in THREADS]
+            given = path.replace(".onnx", ".npy")
+            workers += [measure.engine_worker(engine, model, given, threads, which)
+                        for threads in THREADS if threads == 1 or about.is_threaded]
     return workers
 
 
@@ -257,7 +262,8 @@ def streams_step(args) -> None:
 
 STREAM_NOTE = """\
 CharRNN: embedding of 256, two layers of 512, 6,000 characters, batch 1; every engine carries the
-state from call to call. Engines run in turn as above; answers are those of the third call."""
+state from call to call. Engines run in turn as above; answers are those of the third call.
+tract runs on one thread: its package has no setting for more."""
 
 
 def report_step(args) -> None:
