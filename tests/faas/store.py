@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import http.server
+import os
 import threading
 import time
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -161,6 +162,19 @@ class Store:
         self.server.store = self
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def settings(self, **more: str) -> dict[str, str]:
+        """The environment in which ai-function finds it, as S3 and as OSS."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AI_OSS_ENDPOINT": self.url,
+            "ALIBABA_CLOUD_ACCESS_KEY_ID": KEY,
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": SECRET,
+            "AI_FETCH": os.environ["AI_FETCH"],
+            **more,
+        }
 
     def count(self, path: str) -> int:
         return sum(path == seen[1] for seen in self.seen)

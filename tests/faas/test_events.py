@@ -11,7 +11,7 @@ import shutil
 import conftest
 import pytest
 from conftest import picture
-from store import KEY, SECRET, Store
+from store import Store
 
 
 @pytest.fixture
@@ -24,22 +24,9 @@ def store():
     one.close()
 
 
-def settings(store, **more):
-    return {
-        "AWS_ENDPOINT_URL": store.url,
-        "AWS_ACCESS_KEY_ID": KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AI_OSS_ENDPOINT": store.url,
-        "ALIBABA_CLOUD_ACCESS_KEY_ID": KEY,
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": SECRET,
-        "AI_FETCH": os.environ["AI_FETCH"],
-        **more,
-    }
-
-
 @pytest.fixture
 def server(serve, models, store):
-    return serve("--model", models / "colours.lai", env=settings(store))
+    return serve("--model", models / "colours.lai", env=store.settings())
 
 
 def s3_record(key, bucket="in", name="ObjectCreated:Put", etag="e1"):
@@ -149,7 +136,7 @@ def test_refusals(server, event, status, fault):
 
 
 def test_results_are_stored_once_per_version(serve, models, store):
-    server = serve("--model", models / "colours.lai", env=settings(store, AI_RESULTS="s3://out/r/"))
+    server = serve("--model", models / "colours.lai", env=store.settings(AI_RESULTS="s3://out/r/"))
     answer = server.post_json({"Records": [s3_record(RED)]})
     assert answer.status == 200, answer.data
     stored = store.objects["r/in/cats/a+b(8) 红.png.e1.json"]
@@ -161,7 +148,7 @@ def test_results_are_stored_once_per_version(serve, models, store):
 
 def test_results_go_to_a_database(serve, models, store):
     place = store.url.replace("//", "//user:secret@") + "/plain/results"
-    server = serve("--model", models / "colours.lai", env=settings(store, AI_RESULTS=place))
+    server = serve("--model", models / "colours.lai", env=store.settings(AI_RESULTS=place))
     assert server.post_json({"Records": [s3_record("green.png")]}).status == 200
     assert store.seen[-1][:2] == ("PUT", "/plain/results/in%2Fgreen.png.e1.json")
     assert store.seen[-1][2]["Authorization"].startswith("Basic ")
@@ -174,7 +161,7 @@ def test_results_go_to_a_database(serve, models, store):
 
 def test_a_changed_document(serve, models, store):
     url = store.url.replace("//", "//user:secret@") + "/plain"
-    env = settings(store, AI_COUCHDB_URL=url)
+    env = store.settings(AI_COUCHDB_URL=url)
     server = serve("--model", models / "colours.lai", env=env)
     store.objects["photos/a b/image"] = picture((0, 0, 250))
     event = {"id": "a b", "dbname": "photos", "seq": "3", "changes": [{"rev": "1-a"}]}
@@ -187,7 +174,7 @@ def test_ai_fetch_that_dies_is_started_again(serve, models, store, tmp_path):
     wrapper = tmp_path / "fetch"
     wrapper.write_text(f"#!/bin/sh\necho $$ >>{tmp_path}/pids\nexec {os.environ['AI_FETCH']}\n")
     wrapper.chmod(0o755)
-    server = serve("--model", models / "colours.lai", env=settings(store, AI_FETCH=str(wrapper)))
+    server = serve("--model", models / "colours.lai", env=store.settings(AI_FETCH=str(wrapper)))
     event = {"bucket": "in", "key": "green.png"}
     for _ in range(3):
         assert server.post_json(event).status == 200
@@ -201,14 +188,14 @@ def test_ai_fetch_that_answers_nothing(serve, models, store, tmp_path, program):
     wrapper = tmp_path / "fetch"
     wrapper.write_text(f"#!/bin/sh\n{program}\n")
     wrapper.chmod(0o755)
-    env = settings(store, AI_FETCH=str(wrapper), AI_TIMEOUT_MS="500")
+    env = store.settings(AI_FETCH=str(wrapper), AI_TIMEOUT_MS="500")
     server = serve("--model", models / "colours.lai", env=env)
     server.post_json({"bucket": "in", "key": "green.png"}).failed(502, "ObjectNotRead", "from")
     assert server.post(picture()).status == 200
 
 
 def test_without_ai_fetch(serve, models, store):
-    env = settings(store, AI_FETCH="/nowhere/ai-fetch")
+    env = store.settings(AI_FETCH="/nowhere/ai-fetch")
     server = serve("--model", models / "colours.lai", env=env)
     server.post_json({"bucket": "in", "key": "x"}).failed(502, "ObjectNotRead", "/nowhere/ai-fetch")
 

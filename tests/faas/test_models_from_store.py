@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import FUNCTION, picture, save_colours
-from store import KEY, SECRET, Store
+from store import SECRET, Store
 
 
 @pytest.fixture
@@ -28,20 +28,6 @@ def newer(tmp_path_factory):
     """Another file of the same name, with other labels."""
     folder = tmp_path_factory.mktemp("newer")
     return save_colours(folder / "colours.lai", ["rouge", "vert", "bleu"]).read_bytes()
-
-
-def settings(store, **more):
-    return {
-        "AWS_ENDPOINT_URL": store.url,
-        "AWS_ACCESS_KEY_ID": KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AI_OSS_ENDPOINT": store.url,
-        "ALIBABA_CLOUD_ACCESS_KEY_ID": KEY,
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": SECRET,
-        "AI_FETCH": os.environ["AI_FETCH"],
-        "AI_RECHECK_S": "1",
-        **more,
-    }
 
 
 def first(server):
@@ -64,7 +50,7 @@ def copies():
 
 def test_it_serves_and_takes_the_newer_one(serve, store, newer):
     before = copies()
-    server = serve("--model", "s3://in/nets/colours.lai", env=settings(store))
+    server = serve("--model", "s3://in/nets/colours.lai", env=store.settings(AI_RECHECK_S="1"))
     assert first(server) == "red"
     (folder,) = copies() - before
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -78,7 +64,7 @@ def test_it_serves_and_takes_the_newer_one(serve, store, newer):
 
 
 def test_what_is_the_same_is_not_sent_again(serve, store):
-    server = serve("--model", "oss://in/nets/colours.lai", env=settings(store))
+    server = serve("--model", "oss://in/nets/colours.lai", env=store.settings(AI_RECHECK_S="1"))
     wait_for(lambda: first(server) == "red" and len(store.seen) > 2)
     assert "If-None-Match" not in store.seen[0][2]
     assert all(headers["If-None-Match"][:1] == '"' for _, _, headers in store.seen[1:])
@@ -87,7 +73,7 @@ def test_what_is_the_same_is_not_sent_again(serve, store):
 
 
 def test_once_a_minute_at_most(serve, store):
-    env = settings(store)
+    env = store.settings(AI_RECHECK_S="1")
     del env["AI_RECHECK_S"]
     server = serve("--quiet", "--model", "s3://in/nets/colours.lai", env=env)
     until = time.monotonic() + 1.5
@@ -98,7 +84,7 @@ def test_once_a_minute_at_most(serve, store):
 
 @pytest.mark.parametrize("bad", ["damaged", "gone"])
 def test_the_old_one_serves_on(serve, store, newer, bad):
-    server = serve("--model", "s3://in/nets/colours.lai", env=settings(store))
+    server = serve("--model", "s3://in/nets/colours.lai", env=store.settings(AI_RECHECK_S="1"))
     assert first(server) == "red"
     if bad == "gone":
         del store.objects["nets/colours.lai"]
@@ -134,7 +120,7 @@ def test_it_does_not_start_without_it(store, key, words):
     whole = store.objects["nets/colours.lai"]
     store.objects["damaged.lai"] = whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:]
     store.objects["no.lai"] = b"<html>"
-    ended = start(f"s3://in/{key}", env=settings(store))
+    ended = start(f"s3://in/{key}", env=store.settings(AI_RECHECK_S="1"))
     assert ended.returncode == 1
     line = json.loads(ended.stderr)
     assert line["severity"] == "ERROR" and Path(key).stem in line["message"], line
@@ -144,7 +130,7 @@ def test_it_does_not_start_without_it(store, key, words):
 
 
 def test_without_ai_fetch(store):
-    ended = start("s3://in/a.lai", env={**settings(store), "AI_FETCH": "/nowhere/ai-fetch"})
+    ended = start("s3://in/a.lai", env={**store.settings(AI_RECHECK_S="1"), "AI_FETCH": "/nowhere/ai-fetch"})
     assert ended.returncode == 1 and b"ai-fetch" in ended.stderr
 
 
@@ -157,7 +143,7 @@ def test_names(serve, store, models):
         "oss://in/b",
         "--model",
         models / "poet.lai",
-        env=settings(store),
+        env=store.settings(AI_RECHECK_S="1"),
     )
     for name in ("hues", "b"):
         answer = server.post(picture(), f"/models/{name}")
@@ -167,7 +153,7 @@ def test_names(serve, store, models):
 
 def test_a_slow_store_holds_nobody_up(serve, store):
     store.objects["slow.lai"] = store.objects["nets/colours.lai"]
-    server = serve("--quiet", "--model", "s3://in/slow.lai", env=settings(store))  # takes 2 s
+    server = serve("--quiet", "--model", "s3://in/slow.lai", env=store.settings(AI_RECHECK_S="1"))  # takes 2 s
     longest = 0.0
     while len(store.seen) < 2:
         begin = time.monotonic()
