@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
-from ctypes import c_uint32, c_void_p
+from ctypes import c_uint32
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import _library as lib
-from ._model import Model
+from ._model import OnModel
 
 MAX_TOP = 65536  # as --top of the command: the rows are allocated before the call
 
@@ -26,18 +25,10 @@ class Class:
     index: int
 
 
-class Classifier(lib.Closing):
+class Classifier(OnModel):
     """A model with its image recipe and labels. image: a path, or the bytes of a JPEG or PNG."""
 
-    def __init__(self, path: str | os.PathLike[str], *, threads: int = 0,
-                 cpu: int | str | None = None):
-        self._handle = c_void_p()
-        self._lock = threading.Lock()
-        self._model = Model(path, threads=threads, cpu=cpu)
-        options = lib.sized(lib.Options)
-        options.cpu, options.threads = self._model._cpu, self._model._threads
-        lib.check(lib.task().ai_classifier_open, ctypes.byref(self._handle), self._model._handle,
-                  ctypes.byref(options))
+    _kind = "classifier"
 
     def __call__(self, image: Image, top: int = 5) -> list[Class]:
         top = lib.integer(top, "top", 1, MAX_TOP)
@@ -49,13 +40,6 @@ class Classifier(lib.Closing):
                       ctypes.byref(count), None)
         return [Class(i + 1, row.label.decode(errors="replace"), row.score, row.index)
                 for i, row in enumerate(rows[: count.value])]
-
-    def close(self) -> None:
-        with self._lock:
-            if self._handle:
-                lib.task().ai_classifier_close(self._handle)
-                self._handle = c_void_p()
-        self._model.close()
 
 
 def classify(image: Image, model: str | os.PathLike[str], top: int = 5) -> list[Class]:

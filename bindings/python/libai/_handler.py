@@ -6,13 +6,11 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import threading
 from collections.abc import Mapping
-from ctypes import c_void_p
 from typing import Any
 
 from . import _library as lib
-from ._model import Model
+from ._model import OnModel
 
 ANSWER_HTTP = 1
 
@@ -26,7 +24,7 @@ class Fault(Exception):
         self.status = status
 
 
-class Handler(lib.Closing):
+class Handler(OnModel):
     """Answers events, and requests that come as events. Calls from several threads wait for each
     other.
 
@@ -35,15 +33,7 @@ class Handler(lib.Closing):
     {"error": ...}).
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, threads: int = 0,
-                 cpu: int | str | None = None):
-        self._handle = c_void_p()
-        self._lock = threading.Lock()
-        self._model = Model(path, threads=threads, cpu=cpu)
-        options = lib.sized(lib.Options)
-        options.cpu, options.threads = self._model._cpu, self._model._threads
-        lib.check(lib.task().ai_handler_open, ctypes.byref(self._handle), self._model._handle,
-                  ctypes.byref(options))
+    _kind = "handler"
 
     def _answer(self, body: bytes, timeout_ns: int, id: str | None) -> tuple[bool, str]:
         request = lib.sized(lib.Request)
@@ -77,13 +67,6 @@ class Handler(lib.Closing):
                 return {"error": str(fault)}
             raise
         return text if is_raw and not is_http else json.loads(text)
-
-    def close(self) -> None:
-        with self._lock:
-            if self._handle:
-                lib.task().ai_handler_close(self._handle)
-                self._handle = c_void_p()
-        self._model.close()
 
 
 def handler(path: str | os.PathLike[str], *, threads: int = 0,

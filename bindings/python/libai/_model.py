@@ -256,3 +256,27 @@ class Model(lib.Closing):
         with self._lock:
             if self._session:
                 lib.core().ai_state_reset(self._session.handle)
+
+
+class OnModel(lib.Closing):
+    """What the task layer makes of a model: opened by ai_KIND_open, closed by ai_KIND_close. Calls
+    of one are the caller's to put in turn, with its lock."""
+
+    _kind = ""
+
+    def __init__(self, path: str | os.PathLike[str], *, threads: int = 0,
+                 cpu: int | str | None = None):
+        self._handle = c_void_p()
+        self._lock = threading.Lock()
+        self._model = Model(path, threads=threads, cpu=cpu)
+        options = lib.sized(lib.Options)
+        options.cpu, options.threads = self._model._cpu, self._model._threads
+        lib.check(getattr(lib.task(), f"ai_{self._kind}_open"), ctypes.byref(self._handle),
+                  self._model._handle, ctypes.byref(options))
+
+    def close(self) -> None:
+        with self._lock:
+            if self._handle:
+                getattr(lib.task(), f"ai_{self._kind}_close")(self._handle)
+                self._handle = c_void_p()
+        self._model.close()

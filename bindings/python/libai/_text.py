@@ -4,35 +4,25 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import threading
 from collections.abc import Iterator
-from ctypes import c_char_p, c_void_p
+from ctypes import c_char_p
 
 from . import _library as lib
-from ._model import Model
+from ._model import OnModel
 
 UINT64_MAX = 0xFFFFFFFFFFFFFFFF
 SIMPLIFIED, NO_RULES = 1, 2  # AI_TEXT_*
 
 
-class TextModel(lib.Closing):
+class TextModel(OnModel):
     """A model that writes text: `for character in model.write(seed=7)`, or `model(seed=7)` whole.
 
     The same seed and wishes give the same text on every machine. One text grows at a time: a new
     one ends that before it.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, threads: int = 0,
-                 cpu: int | str | None = None):
-        self._handle = c_void_p()
-        self._lock = threading.Lock()
-        self._text: object = None  # stands for the text that grows
-        self._model = Model(path, threads=threads, cpu=cpu)
-        options = lib.sized(lib.Options)
-        options.cpu, options.threads = self._model._cpu, self._model._threads
-        lib.check(lib.task().ai_writer_open, ctypes.byref(self._handle), self._model._handle,
-                  ctypes.byref(options))
+    _kind = "writer"
+    _text: object = None  # stands for the text that grows
 
     def write(self, *, seed: int = 1, start: str | None = None, acrostic: str | None = None,
               theme: str | None = None, temperature: float | None = None,
@@ -81,10 +71,3 @@ class TextModel(lib.Closing):
     def __call__(self, **wishes) -> str:
         """A whole text; arguments as of write."""
         return "".join(self.write(**wishes))
-
-    def close(self) -> None:
-        with self._lock:
-            if self._handle:
-                lib.task().ai_writer_close(self._handle)
-                self._handle = c_void_p()
-        self._model.close()
