@@ -142,8 +142,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.store.seen.append((self.command, self.path, dict(self.headers)))
-        if self.server.store.is_read_only:
-            return self.reply(403)
+        if self.server.store.put_status:
+            return self.reply(self.server.store.put_status)
         if not parts.path.startswith("/plain/") and not self.is_signed(parts.path, parts.query):
             return self.reply(403)
         self.server.store.objects[unquote(parts.path).partition("/")[2].partition("/")[2]] = body
@@ -156,7 +156,7 @@ class Store:
     def __init__(self):
         self.objects: dict[str, bytes] = {}
         self.seen: list = []
-        self.is_read_only = False
+        self.put_status = 0  # what any PUT gets instead
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.server.store = self
