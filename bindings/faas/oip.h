@@ -10,13 +10,17 @@
 
 enum { AI_OIP_MAX_TENSORS = 64 };
 
+/* Beside the numbers of ai_type: an element is an ai_view of any bytes. No model takes it: what
+ * takes pictures or wishes does (oip_bytes.c). */
+enum { AI_OIP_BYTES = 0x100 };
+
 typedef struct ai_oip_tensor {
     const char *name;
     ai_type type;
     uint32_t rank;
     int64_t dim[AI_MAX_RANK];
     ai_view data;
-    void *memory; /* to be freed: what JSON numbers became; NULL: data lies in the body */
+    void *memory; /* to be freed: what JSON became, or the views; NULL: data lies in the body */
 } ai_oip_tensor;
 
 typedef struct ai_oip_request {
@@ -39,5 +43,8 @@ const char *ai_oip_type_name(ai_type type);
 uint32_t ai_oip_type_bytes(ai_type type);
 /* Elements of a type as a flat JSON list; NULL: no memory, or a value that JSON has not. */
 json_t *ai_oip_list(ai_type type, const void *data, size_t count);
+/* How many bytes `bytes` of elements have in a body, and those bytes. */
+size_t ai_oip_raw_bytes(ai_type type, const void *data, size_t bytes);
+void ai_oip_raw(ai_type type, const void *data, size_t bytes, uint8_t *to);
 
 #endif

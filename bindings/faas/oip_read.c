@@ -53,15 +53,23 @@ static ai_status take_raw(ai_oip_tensor *t, const json_t *given, size_t bytes, r
                           ai_error *err)
 {
     json_int_t size = json_integer_value(given);
-    if (!json_is_integer(given) || size < 0 || (uint64_t)size != bytes)
+    bool is_text = t->type == AI_OIP_BYTES;
+    if (!json_is_integer(given) || size < 0 || (!is_text && (uint64_t)size != bytes))
         return fail(err, "input '%.60s': 'binary_data_size' is %lld, its shape has %zu bytes",
                     t->name, (long long)size, bytes);
-    if (bytes > left->bytes)
-        return fail(err, "input '%.60s': has %zu bytes, the body has %zu more", t->name, bytes,
-                    left->bytes);
-    t->data = (ai_view){left->at, bytes};
-    left->at += bytes;
-    left->bytes -= bytes;
+    if ((uint64_t)size > left->bytes)
+        return fail(err, "input '%.60s': has %lld bytes, the body has %zu more", t->name,
+                    (long long)size, left->bytes);
+    t->data = (ai_view){left->at, (size_t)size};
+    if (is_text) {
+        t->memory = ai_oip_unpack(left->at, (size_t)size, bytes / sizeof(ai_view));
+        t->data = (ai_view){t->memory, bytes};
+        if (!t->memory)
+            return fail(err, "input '%.60s': its %lld bytes are not %zu elements of BYTES", t->name,
+                        (long long)size, bytes / sizeof(ai_view));
+    }
+    left->at += size;
+    left->bytes -= (size_t)size;
     return AI_OK;
 }
 

@@ -16,4 +16,8 @@ const ai_oip_type *ai_oip_type_find(const char *name);
 /* Writes a JSON number as element `index`; false: it is none of this type. */
 bool ai_oip_put(ai_type type, void *data, size_t index, const json_t *value);
 
+/* The elements of a raw tensor of BYTES; to be freed; NULL: no memory, or they are not `count` that
+ * fill it. */
+ai_view *ai_oip_unpack(const void *raw, size_t bytes, size_t count);
+
 #endif

@@ -44,7 +44,7 @@ def failed(answer, status, *words):
 
 def test_metadata(server, models):
     assert server.ask("GET", "/v2").json == {
-        "name": "libai", "version": "0.1.0", "extensions": ["binary_tensor_data"]}
+        "name": "libai", "version": "0.1.0", "extensions": ["binary_tensor_data", "classification"]}
     digest = libai.Model(models / "colours.lai").digest.hex()[:16]
     expected = {"name": "colours", "versions": [digest], "platform": "libai_lai",
                 "inputs": [{"name": "image", "datatype": "FP32", "shape": [-1, 3, 8, 8]}],
@@ -116,7 +116,8 @@ def test_faults(server):
     failed(server.ask("GET", "/v2/models/colours/nothing"), 404)
     failed(infer(server, request(name="x")), 400, "input 'image' is missing")
     failed(infer(server, request(kind="FP64")), 400, "needs type FP32")
-    failed(infer(server, request(kind="BYTES")), 400, "'BYTES'")
+    failed(infer(server, request(kind="BYTES")), 400, "is no BYTES")
+    failed(infer(server, request(kind="STRING")), 400, "'STRING'")
     failed(infer(server, request(kind="FP16")), 400, "no JSON form")
     failed(infer(server, request(outputs=[{"name": "y"}])), 400, "output 'y' is not there")
     failed(infer(server, request(np.zeros((1, 3, 8, 9), np.float32))), 400)

@@ -5,9 +5,25 @@
 #include <string.h>
 
 #include "handle.h"
-#include "oip.h"
+#include "oip_types.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+/* A tensor's own bytes come back from it. */
+static void use_raw(const ai_oip_tensor *t, size_t bytes)
+{
+    size_t count = t->data.bytes / sizeof(ai_view);
+    size_t raw_bytes = ai_oip_raw_bytes(t->type, t->data.data, t->data.bytes);
+    uint8_t *raw = malloc(raw_bytes + 1);
+    if (!raw)
+        return;
+    ai_oip_raw(t->type, t->data.data, t->data.bytes, raw);
+    ai_view *again = t->type == AI_OIP_BYTES ? ai_oip_unpack(raw, raw_bytes, count) : NULL;
+    if (t->type == AI_OIP_BYTES && (!again || (count && again[count - 1].bytes > bytes)))
+        abort();
+    free(again);
+    free(raw);
+}
 
 static void use_tensors(const uint8_t *data, size_t bytes)
 {
@@ -26,6 +42,7 @@ static void use_tensors(const uint8_t *data, size_t bytes)
             if (sum == 1 && !strlen(t->name))
                 abort();
             json_decref(ai_oip_list(t->type, t->data.data, count));
+            use_raw(t, bytes);
         }
     ai_oip_close(&r);
 }
