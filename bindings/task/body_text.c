@@ -63,7 +63,7 @@ static bool take_number(ai_handling *h, const json_t *json, const char *name, do
         *value = strtod(given, &end);
     else
         return true;
-    if ((end && (end == given || *end)) || !(*value > 0 && *value <= 1e15))
+    if ((end && (end == given || *end)) || !(*value > 0 && *value <= 1e16))
         return refuse(h, name, "a number greater than 0");
     return true;
 }
