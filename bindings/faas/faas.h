@@ -5,7 +5,7 @@
  *   platforms.def  a row a platform: to find one, read its row and open its file
  *   http.c         the HTTP server that most platforms talk to; exchange.c: a request on its way;
  *                  routes.c finds who answers a path; lines.c bounds the connections
- *   plain.c        POST / as it is: Cloud Run, Knative, OpenFaaS
+ *   plain.c        POST / as it is: Cloud Run, Knative, OpenFaaS; page/: what GET / shows
  *   openwhisk.c    OpenWhisk in docker; actionloop.c: by lines; activation.c: what both answer
  *   aliyun_fc.c    Function Compute; azure.c; openfaas.c: a process a request
  *   health.c       /health, /metrics and their like; answered during an inference
@@ -217,6 +217,9 @@ typedef struct ai_routes {
 extern const ai_routes ai_routes_health; /* /health, /readyz, /metrics, /v2/health/... */
 extern const ai_routes ai_routes_oip;    /* /v2/... */
 extern const ai_routes ai_routes_plain;  /* GET /, POST anything: see plain.c */
+
+/* Of `/`: the page (page/page.c). */
+void ai_page_answer(ai_worker *w, ai_exchange *x);
 
 typedef struct ai_http {
     const char *address;

@@ -71,14 +71,36 @@ static json_t *describe_all(const ai_model *model,
     return list;
 }
 
+static bool has_resource(const ai_model *model, const char *name)
+{
+    ai_resource r = AI_RESOURCE_INIT;
+    for (uint32_t i = 0; ai_model_resource(model, i, &r) == AI_OK; i++)
+        if (strcmp(r.name, name) == 0)
+            return true;
+    return false;
+}
+
+/* What it is made for, as ai_handler_open tells it. */
+static json_t *describe_task(const ai_model *model)
+{
+    if (has_resource(model, "image"))
+        return json_pack("{s:s}", "task", "classify");
+    if (!has_resource(model, "text"))
+        return json_pack("{s:s}", "task", "infer");
+    bool has_both = has_resource(model, "simplified");
+    return json_pack("{s:s,s:s}", "task", "write", "scripts",
+                     has_both ? "traditional simplified" : "traditional");
+}
+
 static void answer_model(ai_exchange *x, const char *name, uint32_t index)
 {
     ai_models *models = x->function->models;
     ai_loaded *now = ai_models_hold(models, index, NULL);
-    answer_json(x, json_pack("{s:s,s:[s],s:s,s:o,s:o}", "name", name, "versions", now->version,
+    answer_json(x, json_pack("{s:s,s:[s],s:s,s:o,s:o,s:o}", "name", name, "versions", now->version,
                              "platform", "libai_lai", "inputs",
                              describe_all(now->model, ai_model_input), "outputs",
-                             describe_all(now->model, ai_model_output)));
+                             describe_all(now->model, ai_model_output), "properties",
+                             describe_task(now->model)));
     ai_models_release(models, now);
 }
 

@@ -1,16 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * HTTP as it is: POST a body, get the answer. For Cloud Run, Knative, OpenFaaS's of-watchdog,
  * KServe and a developer's machine. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "faas.h"
-
-static void answer_alive(ai_worker *w, ai_exchange *x)
-{
-    (void)w;
-    ai_exchange_text(x, 200, "application/json", strdup("{\"status\":\"ok\"}"));
-}
 
 static void answer_post(ai_worker *w, ai_exchange *x)
 {
@@ -24,7 +15,7 @@ static void answer_model(ai_worker *w, ai_exchange *x)
 }
 
 static const ai_route routes[] = {
-    {"GET HEAD", "/", AI_ROUTE_AT_ONCE | AI_ROUTE_UNLOGGED, answer_alive},
+    {"GET HEAD", "/", AI_ROUTE_AT_ONCE | AI_ROUTE_UNLOGGED, ai_page_answer},
     {"POST PUT", "/", 0, answer_post},
     {"POST PUT GET", "/write", 0, answer_post},
     {"POST PUT GET", "/models/*", 0, answer_model},

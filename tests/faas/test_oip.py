@@ -48,12 +48,15 @@ def test_metadata(server, models):
     digest = libai.Model(models / "colours.lai").digest.hex()[:16]
     expected = {"name": "colours", "versions": [digest], "platform": "libai_lai",
                 "inputs": [{"name": "image", "datatype": "FP32", "shape": [-1, 3, 8, 8]}],
-                "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, 3]}]}
+                "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, 3]}],
+                "properties": {"task": "classify"}}
     for path in ("", "/versions/1", f"/versions/{digest}"):
         answer = server.ask("GET", "/v2/models/colours" + path)
         answer.json["outputs"][0]["shape"] = [-1, 3]
         assert {**answer.json, "outputs": expected["outputs"]} == expected
     assert server.ask("GET", "/v2/models/colours/ready").json == {"name": "colours", "ready": True}
+    poet = server.ask("GET", "/v2/models/poet").json["properties"]
+    assert poet["task"] == "write" and "traditional" in poet["scripts"]
     names = [row["name"] for row in server.ask("POST", "/v2/repository/index").json]
     assert names == ["colours", "poet"]
 
