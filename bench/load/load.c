@@ -8,6 +8,7 @@
  * by Inference-Header-Content-Length (0: none), and 200 is right with the bytes of ANSWER. RESULTS,
  * one a line: due, sent and answered in microseconds, status (0: none came), 1 if it is right. */
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <stdbool.h>
@@ -21,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TIMEOUT_SECONDS = 30 };
+enum { TIMEOUT_SECONDS = 30, MOST_WRITE = 1 << 20 };
 
 typedef struct text {
     const char *data;
@@ -180,6 +181,7 @@ static bool open_lines(load *l, int port, int count)
         if (!c->http)
             return false;
         evhttp_connection_set_timeout(c->http, TIMEOUT_SECONDS);
+        bufferevent_set_max_single_write(evhttp_connection_get_bufferevent(c->http), MOST_WRITE);
         c->next = l->free;
         l->free = c;
     }
