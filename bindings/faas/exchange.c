@@ -243,6 +243,80 @@ void ai_job_close(ai_job *job)
     free(job);
 }
 
+/* ---- Refusing ---- */
+
+static const struct refusal {
+    uint32_t status;
+    const char *reason; /* HTTP's word */
+    const char *fault;
+} refusals[] = {
+    {400, "Bad Request", "Function.BadInput"},
+    {408, "Request Timeout", "Function.Timeout"},
+    {413, "Payload Too Large", "Function.TooLarge"},
+    {417, "Expectation Failed", "Function.BadInput"},
+    {501, "Not Implemented", "Function.MethodNotAllowed"},
+    {503, "Service Unavailable", "Function.OutOfMemory"}, /* last: for all others */
+};
+
+static const struct refusal *find_refusal(uint32_t status)
+{
+    const struct refusal *r = refusals;
+    while (r->status != status && r->status != 503)
+        r++;
+    return r;
+}
+
+static void say_refusal(ai_exchange *x, const struct refusal *r)
+{
+    const ai_settings *o = &x->function->settings;
+    if (r->status == 408)
+        ai_exchange_fail(x, 408, r->fault, "request did not come whole within %u ms",
+                         o->arrival_ms);
+    else if (r->status == 413)
+        ai_exchange_fail(x, 413, r->fault, "body is longer than the %zu bytes taken",
+                         o->most_bytes);
+    else if (r->status == 501)
+        ai_exchange_fail(x, 501, r->fault, "method %.20s is not known", x->request.method);
+    else if (r->status == 417)
+        ai_exchange_fail(x, 417, r->fault, "what is expected is not 100-continue");
+    else if (r->status == 400)
+        ai_exchange_fail(x, 400, r->fault, "what came is no request of HTTP 1.1 or 1.0");
+    else
+        ai_exchange_fail(x, r->status, r->fault, "no memory for a request");
+}
+
+ai_job *ai_job_refuse(ai_function *f, uint32_t status, const char *line)
+{
+    ai_job *job = calloc(1, sizeof *job);
+    size_t method = strcspn(line, " ");
+    const char *path = line + method + (line[method] == ' ');
+    if (job)
+        job->text = calloc(1, strlen(line) + 2);
+    if (!job || !job->text) {
+        free(job);
+        return NULL;
+    }
+    job->x.function = f;
+    job->x.begin_ns = ai_now();
+    job->x.request = (ai_request)AI_REQUEST_INIT;
+    job->x.request.method = memcpy(job->text, line, method);
+    job->x.path = memcpy(job->text + method + 1, path, strcspn(path, " ?"));
+    say_refusal(&job->x, find_refusal(status));
+    return job;
+}
+
+void ai_job_print(const ai_job *job, struct evbuffer *out)
+{
+    const ai_answer *a = &job->x.answer;
+    uint32_t status = job->x.sent_status ? job->x.sent_status : a->status;
+    evbuffer_add_printf(out, "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n",
+                        status, find_refusal(a->status)->reason, a->type, a->bytes);
+    for (uint32_t i = 0; i < job->x.reply_count; i++)
+        evbuffer_add_printf(out, "%s: %s\r\n", job->x.reply[i].name, job->x.reply[i].value);
+    evbuffer_add_printf(out, "Connection: close\r\n\r\n");
+    evbuffer_add(out, a->body, a->bytes);
+}
+
 /* ---- Replying ---- */
 
 static void put_number(struct evkeyvalq *out, const char *name, double value)

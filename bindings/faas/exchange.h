@@ -33,6 +33,11 @@ typedef struct ai_job {
 ai_job *ai_job_open(struct evhttp_request *http, ai_function *f, uint32_t *status);
 void ai_job_close(ai_job *job);
 
+/* For what came to no request; line: as far as its first line is known. NULL: no memory. */
+ai_job *ai_job_refuse(ai_function *f, uint32_t status, const char *line);
+/* The whole answer, after which the connection ends. */
+void ai_job_print(const ai_job *job, struct evbuffer *out);
+
 /* Sends the whole answer. */
 void ai_job_reply(ai_job *job);
 /* Sends the head of a streamed one. */

@@ -4,7 +4,8 @@
  *   main.c         flags, environment, which platform
  *   platforms.def  a row a platform: to find one, read its row and open its file
  *   http.c         the HTTP server that most platforms talk to; exchange.c: a request on its way;
- *                  routes.c finds who answers a path; lines.c bounds the connections
+ *                  routes.c finds who answers a path; lines.c bounds the connections,
+ *                  arrival.c reads what comes by them
  *   plain.c        POST / as it is: Cloud Run, Knative, OpenFaaS; page/: what GET / shows
  *   openwhisk.c    OpenWhisk in docker; actionloop.c: by lines; activation.c: what both answer
  *   aliyun_fc.c    Function Compute; azure.c; openfaas.c: a process a request
@@ -59,6 +60,7 @@ typedef struct ai_settings {
     uint32_t cpu;        /* mask of ai_options */
     uint32_t queue;      /* requests that wait; beyond them 429 */
     uint32_t timeout_ms; /* of a request, waiting included; 0: the platform's, or none */
+    uint32_t arrival_ms; /* of a request, from its first byte to its last */
     size_t most_bytes;   /* of a body */
     uint32_t recheck_s;  /* between looks for newer models in stores */
     const char *results; /* where answers to events go; NULL: nowhere */

@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "arrival.h"
 #include "exchange.h"
 #include "lines.h"
 #include "queue.h"
@@ -27,6 +28,7 @@ typedef struct ai_server {
     struct evhttp *evhttp;
     struct evhttp_bound_socket *bound;
     ai_lines lines;
+    ai_arrivals arrivals;
     struct event *news;    /* of the eventfd */
     struct event *ends[3]; /* signals, and the end of draining */
     ai_queue *queue;
@@ -257,6 +259,7 @@ static void on_request(struct evhttp_request *http, void *user)
 {
     ai_server *s = user;
     uint32_t status;
+    ai_arrivals_end(http);
     ai_job *job = ai_job_open(http, s->function, &status);
     if (!job) {
         evhttp_send_error(http, (int)status, NULL);
@@ -275,6 +278,20 @@ static void on_request(struct evhttp_request *http, void *user)
         refuse(job);
         finish(job);
     }
+}
+
+/* A request that came to no exchange: cut, or none of HTTP's. */
+static void refuse_arrival(void *user, uint32_t status, const char *line, struct evbuffer *out)
+{
+    ai_server *s = user;
+    ai_job *job = ai_job_refuse(s->function, status, line);
+    if (!job)
+        return;
+    if (s->http->dress)
+        s->http->dress(&job->x);
+    ai_job_print(job, out);
+    note(job, job->x.answer.bytes);
+    ai_job_close(job);
 }
 
 /* ---- Beginning and end ---- */
@@ -355,8 +372,9 @@ static bool open_events(ai_server *s)
     evhttp_set_allowed_methods(s->evhttp, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
                                               EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
                                               EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
-    return event_add(s->news, NULL) == 0 && evsignal_add(s->ends[0], NULL) == 0 &&
-           evsignal_add(s->ends[1], NULL) == 0;
+    s->arrivals = (ai_arrivals){s->function->settings.arrival_ms, refuse_arrival, s, NULL};
+    return ai_arrivals_open(&s->arrivals, s->base) && event_add(s->news, NULL) == 0 &&
+           evsignal_add(s->ends[0], NULL) == 0 && evsignal_add(s->ends[1], NULL) == 0;
 }
 
 static void close_server(ai_server *s)
@@ -365,6 +383,7 @@ static void close_server(ai_server *s)
     ai_lines_end(&s->lines);
     if (s->evhttp)
         evhttp_free(s->evhttp);
+    ai_arrivals_close(&s->arrivals);
     if (s->news)
         event_free(s->news);
     for (int i = 0; i < 3; i++)

@@ -8,15 +8,17 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { MOST_LINES = 1000, OTHER_FILES = 32 }; /* models, their successors, ai-fetch */
+#include "arrival.h"
+
+enum { OTHER_FILES = 32 }; /* models, their successors, ai-fetch */
 
 /* The lowest descriptor that is free tells how many there are at least. */
 static bool has_place(const ai_lines *lines)
 {
-    struct rlimit files = {MOST_LINES, MOST_LINES};
+    struct rlimit files = {AI_MOST_LINES, AI_MOST_LINES};
     getrlimit(RLIMIT_NOFILE, &files);
-    int most = MOST_LINES;
-    if (files.rlim_cur < MOST_LINES + OTHER_FILES)
+    int most = AI_MOST_LINES;
+    if (files.rlim_cur < AI_MOST_LINES + OTHER_FILES)
         most = (int)files.rlim_cur - OTHER_FILES;
     int next = fcntl(evconnlistener_get_fd(lines->listener), F_DUPFD_CLOEXEC, 0);
     if (next >= 0)
@@ -44,10 +46,9 @@ static void on_time(evutil_socket_t fd, short what, void *user)
 
 static struct bufferevent *on_line(struct event_base *base, void *user)
 {
-    (void)base;
     if (!has_place(user))
         wait_for_place(user);
-    return NULL; /* evhttp makes its own */
+    return ai_arrivals_line(base); /* NULL: evhttp makes its own */
 }
 
 static void on_fault(struct evconnlistener *listener, void *user)

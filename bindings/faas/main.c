@@ -16,7 +16,7 @@ enum {
     MAX_MS = 1 << 30,
     MAX_S = 1 << 20
 };
-enum { DEFAULT_QUEUE = 16, DEFAULT_BYTES = 32 << 20, DEFAULT_S = 60 };
+enum { DEFAULT_QUEUE = 16, DEFAULT_BYTES = 32 << 20, DEFAULT_S = 60, DEFAULT_MS = 60000 };
 
 static const ai_platform *const platforms[] = {
 #define AI_PLATFORM(id) &ai_platform_##id,
@@ -45,6 +45,8 @@ static const struct setting { /* a flag, and the environment's variable for it *
     {"results", "AI_RESULTS", "URL", "s3://BUCKET/PREFIX or a database: where answers to events go",
      0},
     {"recheck", "AI_RECHECK_S", "S", "between looks for newer models in stores; else 60", MAX_S},
+    {"arrival", "AI_ARRIVAL_MS", "MS", "from a request's first byte to its last; else 60000",
+     MAX_MS},
     {"quiet", "AI_QUIET", NULL, "no line a request", 0},
 };
 enum { SETTING_COUNT = sizeof settings / sizeof settings[0] };
@@ -117,6 +119,9 @@ static bool take(ai_settings *o, int index, const char *text)
         return true;
     case 10:
         o->recheck_s = number;
+        return true;
+    case 11:
+        o->arrival_ms = number;
         return true;
     default:
         o->is_quiet = true;
@@ -237,7 +242,8 @@ int main(int argc, char **argv)
     ai_settings o = {.models = models,
                      .queue = DEFAULT_QUEUE,
                      .most_bytes = DEFAULT_BYTES,
-                     .recheck_s = DEFAULT_S};
+                     .recheck_s = DEFAULT_S,
+                     .arrival_ms = DEFAULT_MS};
     signal(SIGPIPE, SIG_IGN);
     if (!take_environment(&o))
         return 2;
