@@ -81,8 +81,9 @@ function translate() {
     for (const chip of at("chips").children)
         chip.lastChild.textContent = tongue === "zh" ? "" : " " + chip.dataset.word;
     at("picture").setAttribute("aria-label", say("picture"));
+    tell("see-news"); /* heard already */
     for (const [id, make] of said)
-        if (make && id !== "see-news") tell(id, make);
+        if (make) tell(id, make);
 }
 
 function element(name, text, type) {
