@@ -38,9 +38,14 @@ static const struct call *call_of(const ai_exchange *x)
 
 /* ---- Answers ---- */
 
-/* The models are open before the port is; the first inference's pages are left. */
+/* The models are open before the port is; their self-tests and the session's pages are left. */
 static void answer_initialize(ai_worker *w, ai_exchange *x)
 {
+    ai_error err;
+    if (ai_models_self_test(x->function->models, &x->function->settings, &err) != AI_OK) {
+        ai_exchange_fail(x, 500, "Function.SelfTest", "%s", err.message);
+        return;
+    }
     ai_worker_warm(w, NULL);
     ai_exchange_text(x, 200, "application/json", strdup("{\"ok\":true}"));
 }

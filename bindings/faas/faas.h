@@ -13,6 +13,7 @@
  *   cloudevents.c  what comes in CloudEvents' forms; oip.c: in the Open Inference Protocol's
  *   lambda.c       AWS Lambda's Runtime API; runtime_api.c: a client of it and its like
  *   models.c       the models by name, replaced while they serve
+ *   proof.c        their self-tests
  *   remote.c       models that lie in stores: a copy, and a look for a newer one
  *   store.c        objects and results, through ai-fetch
  *   worker.c       a session of each model; queue.c: threads that share a queue
@@ -53,18 +54,19 @@ typedef struct ai_settings {
     const char *platform; /* NULL: told by the environment */
     const char **models;  /* [NAME=] and a file, a folder or a URL; none: where packages put them */
     uint32_t model_count;
-    const char *address; /* NULL: the platform's */
-    uint32_t port;       /* 0: the platform's */
-    uint32_t workers;    /* requests answered at once */
-    uint32_t threads;    /* of a session; 0: what the instance has */
-    uint32_t cpu;        /* mask of ai_options */
-    uint32_t queue;      /* requests that wait; beyond them 429 */
-    uint32_t timeout_ms; /* of a request, waiting included; 0: the platform's, or none */
-    uint32_t arrival_ms; /* of a request, from its first byte to its last */
-    size_t most_bytes;   /* of a body */
-    uint32_t recheck_s;  /* between looks for newer models in stores */
-    const char *results; /* where answers to events go; NULL: nowhere */
-    bool is_quiet;       /* no line a request */
+    const char *address;  /* NULL: the platform's */
+    uint32_t port;        /* 0: the platform's */
+    uint32_t workers;     /* requests answered at once */
+    uint32_t threads;     /* of a session; 0: what the instance has */
+    uint32_t cpu;         /* mask of ai_options */
+    uint32_t queue;       /* requests that wait; beyond them 429 */
+    uint32_t timeout_ms;  /* of a request, waiting included; 0: the platform's, or none */
+    uint32_t arrival_ms;  /* of a request, from its first byte to its last */
+    size_t most_bytes;    /* of a body */
+    uint32_t recheck_s;   /* between looks for newer models in stores */
+    const char *results;  /* where answers to events go; NULL: nowhere */
+    bool is_quiet;        /* no line a request */
+    bool is_self_testing; /* at the start, not only where the platform asks for it */
 } ai_settings;
 
 enum { AI_BUCKETS = 12 }; /* of the histogram of durations */
@@ -131,6 +133,10 @@ ai_loaded *ai_models_hold(ai_models *models, uint32_t index, const ai_options *o
 void ai_models_release(ai_models *models, ai_loaded *loaded);
 /* Reloads that succeeded, and files that were refused. */
 void ai_models_counts(ai_models *models, uint32_t *reloaded, uint32_t *refused);
+
+/* Runs each model's self-test once, at the level and with the threads that answer (proof.c). One
+ * that fails is named; a file without a self-test is named in the log and passes. */
+ai_status ai_models_self_test(ai_models *models, const ai_settings *settings, ai_error *err);
 
 /* ---- Workers: a session of each model; one thread uses one (worker.c) ---- */
 

@@ -261,6 +261,20 @@ static void *run_loop(void *user)
     return NULL;
 }
 
+/* An environment that is there before its first event takes the time to test itself. */
+static bool test_models(ai_function *f)
+{
+    ai_error err;
+    const char *type = setting("AWS_LAMBDA_INITIALIZATION_TYPE");
+    if (!*type || strcmp(type, "on-demand") == 0 || f->settings.is_self_testing)
+        return true; /* or it was done */
+    if (ai_models_self_test(f->models, &f->settings, &err) == AI_OK)
+        return true;
+    ai_log("ERROR", "%s", err.message);
+    report_init(&err);
+    return false;
+}
+
 static bool open_loop(loop *l, ai_function *f, bool is_alone)
 {
     ai_error err;
@@ -293,7 +307,8 @@ static int run(ai_function *f)
     int status = 1;
     if (count > 1)
         f->settings.threads = 1;
-    while (loops && opened < count && open_loop(&loops[opened], f, count == 1))
+    bool is_proven = test_models(f);
+    while (loops && is_proven && opened < count && open_loop(&loops[opened], f, count == 1))
         opened++;
     if (loops && opened == count && restore(&loops[0])) {
         for (uint32_t i = 1; i < count; i++)

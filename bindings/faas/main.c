@@ -47,6 +47,7 @@ static const struct setting { /* a flag, and the environment's variable for it *
     {"recheck", "AI_RECHECK_S", "S", "between looks for newer models in stores; else 60", MAX_S},
     {"arrival", "AI_ARRIVAL_MS", "MS", "from a request's first byte to its last; else 60000",
      MAX_MS},
+    {"self-test", "AI_SELF_TEST", NULL, "runs each model's once, before the first request", 0},
     {"quiet", "AI_QUIET", NULL, "no line a request", 0},
 };
 enum { SETTING_COUNT = sizeof settings / sizeof settings[0] };
@@ -122,6 +123,9 @@ static bool take(ai_settings *o, int index, const char *text)
         return true;
     case 11:
         o->arrival_ms = number;
+        return true;
+    case 12:
+        o->is_self_testing = true;
         return true;
     default:
         o->is_quiet = true;
@@ -224,7 +228,8 @@ static int run(ai_settings *o)
     int status = 1;
     ai_store *store = NULL;
     if (find_store(&f, &store, &err) != AI_OK || ai_task_cpu(&f.settings.cpu, &err) != AI_OK ||
-        ai_models_open(&f.models, &f.settings, &err) != AI_OK) {
+        ai_models_open(&f.models, &f.settings, &err) != AI_OK ||
+        (o->is_self_testing && ai_models_self_test(f.models, &f.settings, &err) != AI_OK)) {
         ai_log("ERROR", "%s", err.message);
         if (platform->report_init)
             platform->report_init(&err);
