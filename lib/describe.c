@@ -104,3 +104,67 @@ ai_status ai_session_step(const ai_session *s, uint32_t index, ai_step_info *inf
     all.kernel = kernel_name(step);
     return ai_give(info, &all, sizeof(all));
 }
+
+/* ---- Operands ---- */
+
+/* The first byte of a tensor: data is element 0, behind the border. */
+static const uint8_t *start_of(const ai_tensor *t)
+{
+    const uint8_t *data = t->data;
+    if (t->layout == AI_LAYOUT_NCHW16C)
+        data -= ((int64_t)t->border[0] * t->row + (int64_t)t->border[1] * 16) *
+                (int64_t)ai_type_bytes(t->type);
+    return data;
+}
+
+static void find_place(const ai_session *s, const uint8_t *data, ai_operand_info *info)
+{
+    const struct {
+        const uint8_t *base;
+        uint64_t bytes;
+        uint32_t place;
+    } places[] = {{s->model->base, s->model->bytes, AI_PLACE_FILE},
+                  {s->state, (uint64_t)s->state_bytes, AI_PLACE_STATE},
+                  {s->arena, (uint64_t)s->arena_bytes, AI_PLACE_ARENA}};
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        uintptr_t offset = (uintptr_t)data - (uintptr_t)places[i].base;
+        if (offset < places[i].bytes) {
+            info->place = places[i].place;
+            info->offset = offset;
+        }
+    }
+}
+
+static void describe_operand(const ai_session *s, const ai_tensor *t, ai_operand_info *info)
+{
+    info->tensor = t->index;
+    info->type = t->type;
+    info->rank = t->rank;
+    memcpy(info->dim, t->dim, sizeof(info->dim));
+    info->bytes = (uint64_t)t->bytes;
+    info->name = s->model->strings + s->model->tensors[t->index].name;
+    find_place(s, start_of(t), info);
+}
+
+ai_status ai_session_operand(const ai_session *s, uint32_t step, uint32_t index,
+                             ai_operand_info *info)
+{
+    if (!s || step >= s->model->step_count)
+        return AI_E_ARGUMENT;
+    const ai_step *at = &s->steps[step];
+    uint32_t count = at->in_count + at->out_count;
+    if (index > count || (index == count && !at->scratch_data))
+        return AI_E_ARGUMENT;
+    ai_operand_info all = AI_OPERAND_INFO_INIT;
+    all.role = index < at->in_count ? AI_ROLE_INPUT : AI_ROLE_OUTPUT;
+    all.tensor = AI_NO_TENSOR;
+    const ai_tensor *t = index < count ? at->in[index] : NULL; /* outputs follow the inputs */
+    if (t) {
+        describe_operand(s, t, &all);
+    } else if (index == count) {
+        all.role = AI_ROLE_SCRATCH;
+        all.bytes = (uint64_t)ai_align(at->scratch) * at->parts;
+        find_place(s, at->scratch_data, &all);
+    }
+    return ai_give(info, &all, sizeof(all));
+}

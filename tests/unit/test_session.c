@@ -266,6 +266,53 @@ START_TEST(test_file_end)
 }
 END_TEST
 
+static ai_operand_info operand(const ai_session *s, uint32_t step, uint32_t index, uint32_t role,
+                               uint32_t place, uint64_t bytes)
+{
+    ai_operand_info info = AI_OPERAND_INFO_INIT;
+    ck_assert_int_eq(ai_session_operand(s, step, index, &info), AI_OK);
+    ck_assert_uint_eq(info.role, role);
+    ck_assert_uint_eq(info.place, place);
+    ck_assert_uint_eq(info.bytes, bytes);
+    return info;
+}
+
+START_TEST(test_operands)
+{
+    enum { MAP_BYTES = 2 * 7 * 8 * 16 * 4 }; /* two blocks of 5x6 and their border of one */
+    uint8_t *file;
+    ai_model *m = must_open(lai_conv(), &file);
+    ai_session *s;
+    ai_operand_info info = AI_OPERAND_INFO_INIT;
+    ai_model_info model = AI_MODEL_INFO_INIT;
+    ai_session_info all = AI_SESSION_INFO_INIT;
+    ck_assert_int_eq(ai_model_describe(m, &model), AI_OK);
+    ck_assert_int_eq(ai_session_open(&s, m, NULL, NULL), AI_OK);
+    ck_assert_int_eq(ai_session_describe(s, &all), AI_OK);
+    ai_operand_info made = operand(s, 0, 1, AI_ROLE_OUTPUT, AI_PLACE_ARENA, MAP_BYTES);
+    ai_operand_info x = operand(s, 1, 0, AI_ROLE_INPUT, AI_PLACE_ARENA, MAP_BYTES);
+    ai_operand_info w = operand(s, 1, 1, AI_ROLE_INPUT, AI_PLACE_FILE, 32 * 20 * 9 * 4);
+    ai_operand_info y = operand(s, 1, 2, AI_ROLE_OUTPUT, AI_PLACE_ARENA, 2 * 5 * 6 * 16 * 4);
+    ck_assert_uint_eq(x.tensor, made.tensor);
+    ck_assert_uint_eq(x.offset, made.offset);
+    ck_assert_uint_eq(x.offset % 64, 0);
+    ck_assert(x.offset + x.bytes <= y.offset || y.offset + y.bytes <= x.offset);
+    ck_assert_uint_le(x.offset + x.bytes, all.arena_bytes);
+    ck_assert_uint_le(y.offset + y.bytes, all.arena_bytes);
+    ck_assert_uint_eq(w.offset + w.bytes, model.file_bytes);
+    ck_assert_str_eq(w.name, "w");
+    ck_assert_uint_eq(w.rank, 4);
+    ck_assert_int_eq(w.dim[0], 18);
+    ck_assert_int_eq(w.type, AI_F32);
+    ck_assert_int_eq(ai_session_operand(s, 1, 4, &info), AI_E_ARGUMENT);
+    ck_assert_int_eq(ai_session_operand(s, 3, 0, &info), AI_E_ARGUMENT);
+    ck_assert_int_eq(ai_session_operand(NULL, 0, 0, &info), AI_E_ARGUMENT);
+    ai_session_close(s);
+    ai_model_close(m);
+    free(file);
+}
+END_TEST
+
 /* A file of 16 MiB of weights, of which this process has touched nothing. */
 static ai_model *open_untouched(const char *path)
 {
@@ -347,6 +394,7 @@ Suite *session_suite(void)
     tcase_add_test(c, test_memory_allocates_nothing);
     tcase_add_test(c, test_steps);
     tcase_add_test(c, test_file_end);
+    tcase_add_test(c, test_operands);
     tcase_add_test(c, test_preload);
     suite_add_tcase(suite, c);
     return suite;
