@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `ai info`: what a flat file holds and how much memory it takes. */
-#include "cli.h"
+#include "plan.h"
 
 /* What a process needs beside weights and session: the program with its libraries, and a
  * photograph of eight million pixels while it is read (24 MiB of RGB and the file itself). */
@@ -11,6 +11,9 @@ static const ai_cli_option options[] = {
     AI_CLI_OPTION_THREADS,
     {"steps", 0, AI_CLI_FLAG, false, 0, NULL, "lists the steps of the plan too"},
     {"json", 0, AI_CLI_FLAG, false, 0, NULL, "prints one JSON object"},
+    {"graph", 0, AI_CLI_TEXT, false, 0, "FILE",
+     "draws the steps and what they hand on: .svg, .png, .pdf, or .dot"},
+    {"map", 0, AI_CLI_TEXT, false, 0, "FILE.svg", "draws what lies where in the arena when"},
 };
 
 typedef struct facts {
@@ -209,6 +212,25 @@ static void print_json(const facts *f, bool with_steps)
     puts("}");
 }
 
+static int draw(const ai_cli_args *args, const facts *f)
+{
+    ai_cli_plan plan;
+    ai_error err;
+    const char *graph = ai_cli_text(args, "graph");
+    const char *map = ai_cli_text(args, "map");
+    int status = AI_CLI_OK;
+    if (!graph && !map)
+        return AI_CLI_OK;
+    if (ai_cli_plan_open(&plan, f->session, f->about.name, &err) != AI_OK)
+        return ai_cli_failed(args->operands[0], &err);
+    if (graph && ai_cli_plan_graph(&plan, graph, &err) != AI_OK)
+        status = ai_cli_failed(graph, &err);
+    if (map && status == AI_CLI_OK && ai_cli_plan_map(&plan, map, &err) != AI_OK)
+        status = ai_cli_failed(map, &err);
+    ai_cli_plan_free(&plan);
+    return status;
+}
+
 static int run(const ai_cli_args *args)
 {
     const char *path = args->operands[0];
@@ -222,9 +244,10 @@ static int run(const ai_cli_args *args)
         status = ai_cli_failed(path, &err);
     } else {
         collect(&f);
-        if (ai_cli_flag(args, "json"))
+        status = draw(args, &f);
+        if (status == AI_CLI_OK && ai_cli_flag(args, "json"))
             print_json(&f, ai_cli_flag(args, "steps"));
-        else
+        else if (status == AI_CLI_OK)
             print_text(&f, ai_cli_flag(args, "steps"));
     }
     ai_session_close(f.session);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A profile as an SVG file: a bar for each step, coloured by operator, over an axis of
  * milliseconds, and a legend that sums up. */
-#include <stdlib.h>
-#include <string.h>
-
+#include "drawing.h"
 #include "profile.h"
 
 /* Pixels. */
@@ -19,45 +17,17 @@ enum {
     LABEL = 56 /* characters left of the bars */
 };
 
-/* Okabe and Ito's colours, which the colour-blind tell apart; grey for all further operators. */
-static const char *colour_of(uint32_t group)
-{
-    static const char *const colours[] = {"#0072b2", "#e69f00", "#009e73", "#cc79a7",
-                                          "#56b4e9", "#d55e00", "#f0e442"};
-    uint32_t count = sizeof colours / sizeof colours[0];
-    return group < count ? colours[group] : "#888888";
-}
-
-/* At most `width` characters, without controls, which XML does not allow. */
-static void print_xml(FILE *f, const char *text, int width)
-{
-    for (const char *c = text; *c && width > 0; c++) {
-        unsigned char byte = (unsigned char)*c;
-        width -= (byte & 0xc0) != 0x80;
-        if (*c == '<')
-            fputs("&lt;", f);
-        else if (*c == '>')
-            fputs("&gt;", f);
-        else if (*c == '&')
-            fputs("&amp;", f);
-        else if (byte >= 0x20 && byte < 0x7f)
-            fputc(*c, f);
-        else
-            fputc('?', f);
-    }
-}
-
 static void print_text(FILE *f, int x, int y, const char *class, const char *text, int width)
 {
     fprintf(f, "<text x=\"%d\" y=\"%d\" class=\"%s\">", x, y, class);
-    print_xml(f, text, width);
+    ai_cli_svg_text(f, text, width);
     fputs("</text>\n", f);
 }
 
 static void print_bar(FILE *f, int y, double width, uint32_t group)
 {
     fprintf(f, "<rect x=\"%d\" y=\"%d\" width=\"%.2f\" height=\"%d\" fill=\"%s\"/>\n", LEFT, y,
-            width, BAR, colour_of(group));
+            width, BAR, ai_cli_svg_colour(group));
 }
 
 /* The largest of 1, 2 and 5 times a power of ten that `most` holds at least four times. */
@@ -142,8 +112,9 @@ static void print_head(FILE *f, const ai_cli_profile *p, int height)
     print_text(f, 12, 42, "right", text, 200);
 }
 
-static void print_plot(FILE *f, const ai_cli_profile *p)
+static void print_plot(FILE *f, const void *profile)
 {
+    const ai_cli_profile *p = profile;
     double most = 1e-6;
     double most_sum = 1e-6;
     for (uint32_t i = 0; i < p->step_count; i++)
@@ -162,25 +133,5 @@ static void print_plot(FILE *f, const ai_cli_profile *p)
 
 ai_status ai_cli_profile_plot(const ai_cli_profile *p, const char *path, ai_error *err)
 {
-    char *text = NULL;
-    size_t bytes = 0;
-    ai_cli_output out;
-    FILE *f = open_memstream(&text, &bytes);
-    if (!f)
-        return ai_cli_error(err, AI_E_MEMORY, "no memory for a plot");
-    print_plot(f, p);
-    if (fclose(f) != 0) {
-        free(text);
-        return ai_cli_error(err, AI_E_MEMORY, "no memory for a plot");
-    }
-    ai_status status = ai_cli_create(&out, path, err);
-    if (status == AI_OK)
-        status = ai_cli_write(&out, text, bytes, err);
-    if (status == AI_OK)
-        status = ai_cli_flush(&out, err);
-    if (status == AI_OK)
-        status = ai_cli_keep(&out, err);
-    ai_cli_discard(&out);
-    free(text);
-    return status;
+    return ai_cli_draw(path, NULL, print_plot, p, err);
 }
