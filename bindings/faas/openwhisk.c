@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * OpenWhisk, docker action: /init once, then /run after /run, on port 8080. After each activation a
- * mark on stdout and stderr tells the platform that its log is whole. */
+ * OpenWhisk, docker action: /init once, then /run after /run, on port 8080; or both by POST / where
+ * the platform is Knative. After each activation a mark on stdout and stderr tells the platform
+ * that its log is whole. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,15 @@ static void answer_init(ai_worker *w, ai_exchange *x)
 
 /* ---- /run ---- */
 
+static void run_activation(ai_worker *w, ai_exchange *x, const json_t *json)
+{
+    const char *id = ai_json_string(json, "activation_id");
+    if (id)
+        ai_exchange_id(x, id);
+    ai_activation_answer(w, &x->request, json, &x->answer);
+    x->sent_status = x->answer.status < 500 ? 200 : 502;
+}
+
 static void answer_run(ai_worker *w, ai_exchange *x)
 {
     if (!atomic_load(&is_initialised)) {
@@ -77,13 +87,46 @@ static void answer_run(ai_worker *w, ai_exchange *x)
         return;
     }
     json_t *json = read_body(x);
-    const char *id = ai_json_string(json, "activation_id");
+    if (json)
+        run_activation(w, x, json);
+    json_decref(json);
+}
+
+/* ---- Both at once: {"init":{...},"activation":{...},"value":{...}}, each part may be missing ----
+ */
+
+/* `part`, an object, with `value` in it: what /init or /run take; NULL: no memory. */
+static json_t *wrap(const json_t *part, json_t *value)
+{
+    json_t *copy = json_is_object(part) ? json_copy((json_t *)part) : json_object();
+    if (value && json_object_set(copy, "value", value) != 0) {
+        json_decref(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+static void answer_both(ai_worker *w, ai_exchange *x)
+{
+    json_t *json = read_body(x);
+    json_t *given = json_object_get(json, "init");
+    const json_t *activation = json_object_get(json, "activation");
+    json_t *inner = NULL;
     if (!json)
         return;
-    if (id)
-        ai_exchange_id(x, id);
-    ai_activation_answer(w, &x->request, json, &x->answer);
-    x->sent_status = x->answer.status < 500 ? 200 : 502;
+    if (given || !activation) {
+        inner = wrap(NULL, given);
+        init(w, x, inner);
+    } else {
+        atomic_store(&is_initialised, true); /* the image is the action */
+    }
+    if (activation && !x->answer.fault) {
+        ai_answer_clear(&x->answer);
+        json_decref(inner);
+        inner = wrap(activation, json_object_get(json, "value"));
+        run_activation(w, x, inner);
+    }
+    json_decref(inner);
     json_decref(json);
 }
 
@@ -98,7 +141,9 @@ static void dress(ai_exchange *x)
 static void mark_end(const ai_exchange *x)
 {
     bool is_failed_init = strcmp(x->path, "/init") == 0 && x->answer.fault;
-    if (strcmp(x->path, "/run") != 0 && !is_failed_init)
+    bool is_activation = strcmp(x->path, "/run") == 0 ||
+                         (strcmp(x->path, "/") == 0 && strcmp(x->request.method, "POST") == 0);
+    if (!is_activation && !is_failed_init)
         return;
     dprintf(STDOUT_FILENO, SENTINEL);
     dprintf(STDERR_FILENO, SENTINEL);
@@ -107,6 +152,7 @@ static void mark_end(const ai_exchange *x)
 static const ai_route routes[] = {
     {"POST", "/init", 0, answer_init},
     {"POST", "/run", 0, answer_run},
+    {"POST", "/", 0, answer_both},
 };
 
 static int run(ai_function *f)

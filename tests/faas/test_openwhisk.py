@@ -110,6 +110,34 @@ def test_protocol_errors(serve, models):
     assert server.lines.count(SENTINEL) == server.error_lines.count(SENTINEL) == 10
 
 
+def test_both_at_once(serve, models):
+    """POST / of the runtimes on Knative: /init and /run in one request, or either alone."""
+    server = serve("--model", models, "--port", free_port(), platform="openwhisk")
+    both = {"init": init()["value"], "activation": run(None), "value": {"image": image()}}
+    del both["activation"]["value"]
+    failed = server.post_json({**both, "init": {"code": "UEsDBA=="}})
+    assert failed.status == 400 and "bytes of code" in failed.json["error"]
+    assert "'value'" in server.post_json({}).json["error"]
+    assert labels(server.post_json(both))[0] == "red"
+    again = server.post_json(both)
+    assert again.status == 403 and "more than once" in again.json["error"]
+    del both["init"]
+    assert labels(server.post_json({**both, "value": {"image": image((1, 250, 1))}}))[0] == "green"
+    assert "dictionary" in server.post_json({"activation": both["activation"]}).json["error"]
+    assert "dictionary" in server.post_json({"activation": 3}).json["error"]
+    assert labels(server.post_json(run({"image": image()}), "/run"))[0] == "red"
+    log = server.stop()
+    assert [line["id"] for line in log if line["status"] == 200] == ["9a2f"] * 3
+    assert server.lines.count(SENTINEL) == server.error_lines.count(SENTINEL) == 8
+
+
+def test_an_activation_alone(serve, models):
+    server = serve("--model", models, "--port", free_port(), platform="openwhisk")
+    activation = {"activation_id": "1"}
+    answer = server.post_json({"activation": activation, "value": {"image": image()}})
+    assert labels(answer)[0] == "red"
+
+
 def test_too_large(serve, models):
     server = serve("--model", models, "--port", free_port(), "--most-bytes", "100000",
                    platform="openwhisk")
