@@ -10,6 +10,7 @@
 
 #include "cloudevents.h"
 #include "json_read.h"
+#include "store.h"
 
 enum { PORT = 9000, MB_PER_CPU = 1024 };
 
@@ -80,9 +81,26 @@ static bool answer_cloudevents(ai_worker *w, ai_exchange *x)
     return is_answered;
 }
 
+/* The role's credentials come with each request: those of the environment end with its first hours.
+ * *caller must outlive the answer. */
+static void take_credentials(ai_exchange *x, ai_store_caller *caller)
+{
+    *caller = (ai_store_caller){.store = x->request.fetch_user,
+                                .key = ai_exchange_header(x, "x-fc-access-key-id"),
+                                .secret = ai_exchange_header(x, "x-fc-access-key-secret"),
+                                .token = ai_exchange_header(x, "x-fc-security-token")};
+    if (!x->request.fetch || !caller->key || !*caller->key || !caller->secret)
+        return;
+    x->request.fetch = ai_store_fetch_as;
+    x->request.store = x->request.store ? ai_store_result_as : NULL;
+    x->request.fetch_user = caller;
+}
+
 static void answer_any(ai_worker *w, ai_exchange *x)
 {
+    ai_store_caller caller;
     take_timeout(x);
+    take_credentials(x, &caller);
     if (call_of(x)) {
         x->request.method = NULL; /* an event, with an HTTP request in it or not */
         x->request.type = NULL;

@@ -4,10 +4,9 @@
 #define AI_STORE_H
 
 #include "faas.h"
+#include "fetcher.h"
 
 typedef struct ai_store ai_store;
-
-enum { AI_ETAG_BYTES = 128 };
 
 /* NULL: ai-fetch is not here, or no memory. results: s3://BUCKET/PREFIX, oss://BUCKET/PREFIX or a
  * database's URL; NULL: answers to events are not stored. Any thread may use it. */
@@ -23,6 +22,19 @@ ai_status ai_store_fetch(void *user, const ai_object *object, size_t most, uint6
                          void **data, size_t *bytes, uint32_t *status, ai_error *err);
 ai_status ai_store_result(void *user, const ai_object *object, const char *answer, size_t bytes,
                           uint64_t timeout_ns, uint32_t *status, ai_error *err);
+
+/* The same with the credentials for Alibaba's store that came with a request; user: an
+ * ai_store_caller. A key that is NULL or empty: the environment's. */
+typedef struct ai_store_caller {
+    ai_store *store;
+    const char *key;
+    const char *secret;
+    const char *token; /* NULL: none */
+} ai_store_caller;
+ai_status ai_store_fetch_as(void *user, const ai_object *object, size_t most, uint64_t timeout_ns,
+                            void **data, size_t *bytes, uint32_t *status, ai_error *err);
+ai_status ai_store_result_as(void *user, const ai_object *object, const char *answer, size_t bytes,
+                             uint64_t timeout_ns, uint32_t *status, ai_error *err);
 
 /* Fetches what the URL has if its ETag is another one, and puts that one in `etag`, empty at first;
  * *data stays NULL if it is the same. */

@@ -9,7 +9,8 @@
  *
  * A job is a line of JSON, {"method":"GET","url":...} or {"method":"PUT","store":"s3","bucket":...,
  * "key":...,"type":...,"bytes":N}, for PUT followed by the N bytes; "results" is the place where
- * answers go, s3://BUCKET/PREFIX or the like or a database's URL, and takes a key behind it. The result is a line,
+ * answers go, s3://BUCKET/PREFIX or the like or a database's URL, and takes a key behind it. The
+ * result is a line,
  * {"status":200,"bytes":N,"etag":...} followed by N bytes, or {"status":404,"error":...}. */
 #ifndef AI_FETCH_H
 #define AI_FETCH_H
@@ -22,6 +23,7 @@ enum { FETCH_URL_BYTES = 4096, FETCH_MESSAGE_BYTES = 320 };
 
 typedef struct fetch_job {
     bool is_put;
+    bool is_ours;        /* `url` was configured: it may lead to a private address */
     const char *url;     /* or store, bucket and key */
     const char *results; /* instead of url and bucket: what comes before the key */
     const char *store;   /* "s3", "oss", "couchdb"; NULL: by the credentials there are */
@@ -32,6 +34,10 @@ typedef struct fetch_job {
     const char *version;
     const char *etag; /* GET: only if it is another one */
     const char *type; /* PUT: content type */
+    const char
+        *oss_key; /* credentials of its own, with secret and token; NULL: the environment's */
+    const char *oss_secret;
+    const char *oss_token;
     const void *body;
     size_t bytes;
     size_t most; /* bytes of an answer */
@@ -47,7 +53,7 @@ typedef struct fetch_place {
     char name[512];                 /* for messages: no query, no user, no password */
     char region[64];
     fetch_auth auth;
-    bool is_ours; /* the store that was configured: may have a private address */
+    bool is_ours; /* it was configured: may have a private address */
 } fetch_place;
 
 typedef struct fetch_result {
@@ -64,8 +70,12 @@ bool fetch_find(fetch_place *place, const fetch_job *job, bool raw, fetch_result
 
 /* The value of a header "Authorization:" for `date` (20261122T101500Z), by version 4 of Alibaba's
  * signature; what is signed stands in sign_oss.c. false: it is too long. */
-bool fetch_sign_oss(char *header, size_t header_bytes, const fetch_place *place, const fetch_job *job,
-                    const char *date, const char *token);
+bool fetch_sign_oss(char *header, size_t header_bytes, const fetch_place *place,
+                    const fetch_job *job, const char *date, const char *token);
+/* A credential of the job, or if it has no key, of the environment; NULL: there is none. */
+const char *fetch_oss_key(const fetch_job *job);
+const char *fetch_oss_secret(const fetch_job *job);
+const char *fetch_oss_token(const fetch_job *job);
 
 void fetch_transfer_begin(const char *certificates);
 /* Does the job, with its repetitions. */

@@ -23,6 +23,7 @@ static void read_job(fetch_job *job, const json_t *json)
     json_int_t bytes = json_integer_value(json_object_get(json, "bytes"));
     const char *method = text_of(json, "method");
     *job = (fetch_job){.is_put = method && strcmp(method, "PUT") == 0,
+                       .is_ours = json_is_true(json_object_get(json, "ours")),
                        .url = text_of(json, "url"),
                        .results = text_of(json, "results"),
                        .store = text_of(json, "store"),
@@ -33,6 +34,9 @@ static void read_job(fetch_job *job, const json_t *json)
                        .version = text_of(json, "version"),
                        .etag = text_of(json, "etag"),
                        .type = text_of(json, "type"),
+                       .oss_key = text_of(json, "oss_key"),
+                       .oss_secret = text_of(json, "oss_secret"),
+                       .oss_token = text_of(json, "oss_token"),
                        .most = most > 0 && most <= MOST_BYTES ? (size_t)most : MOST_BYTES,
                        .bytes = bytes > 0 && bytes <= MOST_BYTES ? (size_t)bytes : 0,
                        .timeout_ms = (long)json_integer_value(json_object_get(json, "timeout_ms"))};
@@ -91,10 +95,10 @@ static bool serve(const char *line)
 int main(int argc, char **argv)
 {
     static char line[LINE_BYTES];
-    const char *certificates = NULL;
-    if (argc == 3 && strcmp(argv[1], "--certificates") == 0)
-        certificates = argv[2];
-    else if (argc != 1) {
+    const char *certificates = fetch_setting("SSL_CERT_FILE", NULL);
+    if (argc == 3 && strcmp(argv[1], "--certificates") == 0) {
+        certificates = certificates ? certificates : argv[2];
+    } else if (argc != 1) {
         fputs(
             "usage: ai-fetch [--certificates FILE]\nai-function starts it; see docs/platforms.md\n",
             stderr);

@@ -107,7 +107,8 @@ static bool find_s3(fetch_place *place, const char *bucket, const char *key, fet
 }
 
 /* The bucket is part of the host's name, unless the endpoint is a numeric address (a test's). */
-static bool find_oss(fetch_place *place, const char *bucket, const char *key, fetch_result *result)
+static bool find_oss(fetch_place *place, const fetch_job *job, const char *bucket, const char *key,
+                     fetch_result *result)
 {
     const char *endpoint = fetch_setting("AI_OSS_ENDPOINT", NULL);
     const char *mark = place->query[0] ? "?" : "";
@@ -115,8 +116,7 @@ static bool find_oss(fetch_place *place, const char *bucket, const char *key, fe
     const char *scheme;
     const char *host;
     int length;
-    place->auth =
-        fetch_setting("ALIBABA_CLOUD_ACCESS_KEY_ID", NULL) ? FETCH_AUTH_OSS : FETCH_AUTH_NONE;
+    place->auth = fetch_oss_key(job) ? FETCH_AUTH_OSS : FETCH_AUTH_NONE;
     place->is_ours = true; /* inside a region the store has a private address */
     if (!endpoint) {
         const char *here = fetch_setting("FC_REGION", NULL);
@@ -232,7 +232,7 @@ static bool find_object(fetch_place *place, const fetch_job *job, bool is_oss, c
         }
         snprintf(place->query, sizeof place->query, "versionId=%s", version);
     }
-    return is_oss ? find_oss(place, bucket, escaped, result)
+    return is_oss ? find_oss(place, job, bucket, escaped, result)
                   : find_s3(place, bucket, escaped, result);
 }
 
@@ -257,6 +257,7 @@ static bool find_url(fetch_place *place, const fetch_job *job, fetch_result *res
         return false;
     }
     name_url(place, url);
+    place->is_ours |= job->is_ours;
     return finish(place, snprintf(place->url, sizeof place->url, "%s", url), result);
 }
 
@@ -266,7 +267,7 @@ static bool find_result(fetch_place *place, const fetch_job *job, fetch_result *
     char url[FETCH_URL_BYTES];
     char key[FETCH_URL_BYTES];
     bool is_database = is_web(job->results);
-    fetch_job inner = {.is_put = true, .url = url};
+    fetch_job inner = *job; /* with its credentials */
     const char *slash = job->results[strlen(job->results) - 1] == '/' ? "" : "/";
     if (!job->key || (is_database && !escape_segment(key, sizeof key, job->key)) ||
         snprintf(url, sizeof url, "%s%s%s", job->results, is_database ? slash : "",
@@ -274,6 +275,7 @@ static bool find_result(fetch_place *place, const fetch_job *job, fetch_result *
         fetch_say(result, 400, "the name of a result is too long");
         return false;
     }
+    inner.url = url;
     place->is_ours = true;
     return find_url(place, &inner, result);
 }
@@ -294,6 +296,6 @@ bool fetch_find(fetch_place *place, const fetch_job *job, bool raw, fetch_result
     }
     bool is_oss = job->store ? strcmp(job->store, "oss") == 0
                              : !fetch_setting("AWS_ACCESS_KEY_ID", "AWS_REGION") &&
-                                   fetch_setting("ALIBABA_CLOUD_ACCESS_KEY_ID", "FC_REGION");
+                                   (fetch_oss_key(job) || fetch_setting("FC_REGION", NULL));
     return find_object(place, job, is_oss, job->bucket, key, result);
 }

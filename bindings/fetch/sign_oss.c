@@ -39,11 +39,26 @@ static void hex(char text[2 * DIGEST + 1], const uint8_t digest[DIGEST])
         snprintf(text + 2 * i, 3, "%02x", digest[i]);
 }
 
+const char *fetch_oss_key(const fetch_job *job)
+{
+    return job->oss_key ? job->oss_key : fetch_setting("ALIBABA_CLOUD_ACCESS_KEY_ID", NULL);
+}
+
+const char *fetch_oss_secret(const fetch_job *job)
+{
+    return job->oss_key ? job->oss_secret : fetch_setting("ALIBABA_CLOUD_ACCESS_KEY_SECRET", NULL);
+}
+
+const char *fetch_oss_token(const fetch_job *job)
+{
+    return job->oss_key ? job->oss_token : fetch_setting("ALIBABA_CLOUD_SECURITY_TOKEN", NULL);
+}
+
 bool fetch_sign_oss(char *header, size_t header_bytes, const fetch_place *place,
                     const fetch_job *job, const char *date, const char *token)
 {
-    const char *user = fetch_setting("ALIBABA_CLOUD_ACCESS_KEY_ID", NULL);
-    const char *secret = fetch_setting("ALIBABA_CLOUD_ACCESS_KEY_SECRET", NULL);
+    const char *user = fetch_oss_key(job);
+    const char *secret = fetch_oss_secret(job);
     char day[9];
     char scope[128];
     char text[3 * FETCH_URL_BYTES + 1024];

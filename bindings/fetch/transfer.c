@@ -175,7 +175,7 @@ static void sign_oss(struct curl_slist **headers, const fetch_place *place, cons
     char line[1024];
     time_t now = time(NULL);
     struct tm utc;
-    const char *token = fetch_setting("ALIBABA_CLOUD_SECURITY_TOKEN", NULL);
+    const char *token = fetch_oss_token(job);
     strftime(date, sizeof date, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
     add_header(headers, "x-oss-content-sha256: %s", "UNSIGNED-PAYLOAD");
     add_header(headers, "x-oss-date: %s", date);
@@ -242,6 +242,14 @@ static void tell_failure(exchange *x, const fetch_place *place, CURLcode code)
         fetch_say(r, 413, "object '%s' has more than %zu bytes", place->name, r->most);
     else if (code == CURLE_OPERATION_TIMEDOUT)
         fetch_say(r, 504, "object '%s' did not come in time", place->name);
+    else if (code == CURLE_PEER_FAILED_VERIFICATION)
+        fetch_say(r, 502,
+                  "object '%s' cannot be had: the server's certificate is not trusted, or "
+                  "another host's",
+                  place->name);
+    else if (code == CURLE_SSL_CACERT_BADFILE)
+        fetch_say(r, 502, "object '%s' cannot be had: the certificates '%.100s' cannot be read",
+                  place->name, trusted ? trusted : "of this system");
     else
         fetch_say(r, 502, "object '%s' cannot be had: %s", place->name, curl_easy_strerror(code));
 }

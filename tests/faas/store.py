@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import http.server
 import os
+import ssl
 import threading
 import time
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -126,7 +127,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(2)
         if key not in store.objects:
             return self.reply(404, b"<Code>NoSuchKey</Code>")
-        body, etag = store.objects[key], f'"{hashlib.md5(store.objects[key]).hexdigest()}"'
+        return self.give(store.objects[key])
+
+    def give(self, body: bytes):
+        etag = f'"{hashlib.md5(body).hexdigest()}"'
         if self.headers.get("If-None-Match") == etag:
             return self.reply(304, headers={"ETag": etag})
         return self.reply(200, body, {"ETag": etag})
@@ -135,7 +139,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if key.startswith("to/"):
             return self.reply(302, headers={"Location": key[3:]})
         if key in self.server.store.objects:
-            return self.reply(200, self.server.store.objects[key])
+            return self.give(self.server.store.objects[key])
         return self.reply(200, b"plain " + key.encode())
 
     def do_PUT(self):
@@ -153,14 +157,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Store:
     """Serves `objects` by key, of any bucket, on a port of its own."""
 
-    def __init__(self):
+    def __init__(self, tls: ssl.SSLContext | None = None, port: int = 0):
         self.objects: dict[str, bytes] = {}
         self.seen: list = []
         self.put_status = 0  # what any PUT gets instead
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
         self.server.store = self
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.port = self.server.server_address[1]
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        if tls:
+            self.server.socket = tls.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def settings(self, **more: str) -> dict[str, str]:

@@ -144,6 +144,17 @@ def test_results_are_stored_once_per_version(serve, models, store):
     # A result is itself an object that is announced where triggers cover all of a bucket.
     answer = server.post_json({"Records": [s3_record("r/in/x.json", bucket="out")]})
     assert answer.json["body"] == {"skipped": "the object lies where results go"}
+    assert list(store.objects)[3:] == ["r/in/cats/a+b(8) 红.png.e1.json"]
+
+
+@pytest.mark.parametrize("key", ["a+b%2F/x.json", "a%2Bb%252F/x.json"])
+def test_results_are_no_events(serve, models, store, key):
+    """Raw, as gateways send it, or escaped: neither fetched nor answered by a result of its own."""
+    env = store.settings(AI_RESULTS="s3://out/a+b%2F/")
+    server = serve("--model", models / "colours.lai", env=env)
+    answer = server.post_json({"Records": [s3_record(key, bucket="out")]})
+    assert answer.json["body"] == {"skipped": "the object lies where results go"}
+    assert not store.seen
 
 
 def test_results_go_to_a_database(serve, models, store):
