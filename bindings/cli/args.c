@@ -7,7 +7,7 @@
 
 #include "cli.h"
 
-static const ai_cli_option help_option = {"help", 'h',  AI_CLI_FLAG,      false,
+const ai_cli_option ai_cli_help_option = {"help", 'h',  AI_CLI_FLAG,      false,
                                           0,      NULL, "shows this text"};
 
 int ai_cli_misused(const ai_cli_command *command, const char *format, ...)
@@ -31,8 +31,8 @@ static const ai_cli_option *find_option(const ai_cli_command *command, const cha
         if (strlen(option->name) == bytes && memcmp(option->name, name, bytes) == 0)
             return option;
     }
-    if (strlen(help_option.name) == bytes && memcmp(help_option.name, name, bytes) == 0)
-        return &help_option;
+    if (strlen(ai_cli_help_option.name) == bytes && memcmp(ai_cli_help_option.name, name, bytes) == 0)
+        return &ai_cli_help_option;
     return NULL;
 }
 
@@ -42,7 +42,7 @@ static const ai_cli_option *find_letter(const ai_cli_command *command, char lett
         if (letter && command->options[i].letter == letter)
             return &command->options[i];
     }
-    return letter == help_option.letter ? &help_option : NULL;
+    return letter == ai_cli_help_option.letter ? &ai_cli_help_option : NULL;
 }
 
 static bool parse_count(const char *text, uint32_t max, uint32_t *count)
@@ -74,7 +74,7 @@ static int take_option(ai_cli_args *args, int argc, char **argv, int *at)
     }
     if (!option)
         return ai_cli_misused(command, "'%s' is no option", text);
-    if (option == &help_option) {
+    if (option == &ai_cli_help_option) {
         args->is_help = true;
         return AI_CLI_OK;
     }
@@ -206,11 +206,11 @@ void ai_cli_help(FILE *stream, const ai_cli_command *command)
         if (option->is_required)
             fprintf(stream, " --%s %s", option->name, option->value);
     }
-    fprintf(stream, " [OPTION]... %s\n\n", command->operands);
+    fprintf(stream, " [OPTION]...%s%s\n\n", *command->operands ? " " : "", command->operands);
     fprintf(stream, "%s\n\n", command->summary);
     for (uint32_t i = 0; i < command->option_count; i++)
         print_option(stream, &command->options[i]);
-    print_option(stream, &help_option);
+    print_option(stream, &ai_cli_help_option);
     if (command->about)
         fprintf(stream, "\n%s\n", command->about);
 }

@@ -50,6 +50,16 @@ typedef struct ai_cli_command {
 #include "commands.def"
 #undef AI_COMMAND
 
+/* All commands in the order of commands.def, then NULL (main.c). */
+extern const ai_cli_command *const ai_cli_commands[];
+/* --help, which every command has (args.c). */
+extern const ai_cli_option ai_cli_help_option;
+
+/* The same tables as a manual page and as a shell's completion (manual.c, completion.c); false: a
+ * shell other than bash, zsh and fish. */
+void ai_cli_manual(FILE *stream);
+bool ai_cli_completion(FILE *stream, const char *shell);
+
 #define AI_CLI_OPTION_COUNT(options) ((uint32_t)(sizeof(options) / sizeof((options)[0])))
 
 /* Options that several commands have. */

@@ -5,31 +5,30 @@
 
 #include "cli.h"
 
-static const ai_cli_command *const commands[] = {
+const ai_cli_command *const ai_cli_commands[] = {
 #define AI_COMMAND(id) &ai_command_##id,
 #include "commands.def"
 #undef AI_COMMAND
-};
-
-enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
+    NULL};
 
 static void print_overview(FILE *stream)
 {
     fprintf(stream, "ai %d.%d.%d: runs trained neural networks from one flat file\n\n",
             AI_VERSION_MAJOR, AI_VERSION_MINOR, AI_VERSION_PATCH);
     fprintf(stream, "usage: ai COMMAND ...\n\n");
-    for (int i = 0; i < COMMAND_COUNT; i++)
-        fprintf(stream, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+    for (const ai_cli_command *const *c = ai_cli_commands; *c; c++)
+        fprintf(stream, "  %-9s %s\n", (*c)->name, (*c)->summary);
     fprintf(stream,
-            "\n`ai COMMAND --help` tells more about one of them. AI_CPU limits the CPU levels\n"
-            "that are used: ref, avx2, avx512 or neon.\n");
+            "\n`ai COMMAND --help` tells more about one of them, `ai --man` all of it as a manual\n"
+            "page; `ai --completion bash`, zsh or fish completes them in a shell. AI_CPU limits the\n"
+            "CPU levels that are used: ref, avx2, avx512 or neon.\n");
 }
 
 static const ai_cli_command *find_command(const char *name)
 {
-    for (int i = 0; i < COMMAND_COUNT; i++) {
-        if (strcmp(commands[i]->name, name) == 0)
-            return commands[i];
+    for (const ai_cli_command *const *c = ai_cli_commands; *c; c++) {
+        if (strcmp((*c)->name, name) == 0)
+            return *c;
     }
     return NULL;
 }
@@ -55,6 +54,13 @@ int main(int argc, char **argv)
         status = run_command(command, argc - 2, argv + 2);
     } else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
         print_overview(stdout);
+    } else if (strcmp(name, "--man") == 0) {
+        ai_cli_manual(stdout);
+    } else if (strcmp(name, "--completion") == 0) {
+        if (argc != 3 || !ai_cli_completion(stdout, argv[2])) {
+            fputs("ai: --completion needs bash, zsh or fish\n", stderr);
+            return AI_CLI_USAGE;
+        }
     } else if (argc < 2) {
         print_overview(stderr);
         return AI_CLI_USAGE;

@@ -30,7 +30,7 @@ def test_help(ai, command):
 OPTIONS = {
     "convert": ["--out", "--shape", "--labels", "--image", "--resource", "--output", "--state", "--name",
                 "--licence", "--winograd", "--weights", "--strips"],
-    "info": ["--shape", "--threads", "--steps", "--json"],
+    "info": ["--shape", "--threads", "--steps", "--json", "--graph", "--map"],
     "verify": [],
     "run": ["--input", "--output-dir", "--shape", "--threads", "--cpu"],
     "classify": ["--model", "--cpu", "--top", "--json"],
