@@ -83,6 +83,19 @@ test("pictures by drop, and of kinds that only the browser reads", async () => {
     isQuiet(page);
 });
 
+test("photographs, where there is a finger", async () => {
+    const page = await open(browser, server.url, { isMobile: true, hasTouch: true, viewport: { width: 390, height: 800 } });
+    await isReady(page);
+    assert.ok(await page.isVisible(".camera"));
+    assert.equal(await page.getAttribute("#camera", "capture"), "environment");
+    await page.setInputFiles("#camera", photo("coffee.png"));
+    await page.waitForSelector("#labels li");
+    assert.equal((await texts(page, "#labels .label"))[0], "espresso");
+    const other = await open(browser, server.url);
+    assert.equal(await other.isVisible(".camera"), false);
+    isQuiet(page);
+});
+
 test("poems: vertical or not, simplified, by theme and beginning", async () => {
     const page = await open(browser, server.url);
     await isReady(page);
