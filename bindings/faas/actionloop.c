@@ -21,10 +21,28 @@ typedef struct lines {
     size_t most;  /* of a line */
     size_t used;  /* bytes read */
     size_t taken; /* of them handed out, at the begin */
-    bool is_cut;  /* the line was longer: its rest is skipped */
+    size_t seen;  /* of the others without a line's end */
+    bool is_cut;  /* the line was longer, or */
+    bool is_poor; /* memory was not enough for it: its rest is skipped */
 } lines;
 
-/* false: the end, or no memory. */
+/* Room for one more part; a line that memory is not enough for is let go. */
+static bool make_room(lines *l)
+{
+    if (l->room - l->used >= CHUNK)
+        return true;
+    char *data = realloc(l->data, l->room * 2 + CHUNK);
+    if (data) {
+        l->data = data;
+        l->room = l->room * 2 + CHUNK;
+        return true;
+    }
+    l->is_poor = true;
+    l->used = l->seen = 0;
+    return l->room >= CHUNK;
+}
+
+/* false: the end. */
 static bool read_more(lines *l)
 {
     if (l->taken) { /* to the front */
@@ -34,15 +52,10 @@ static bool read_more(lines *l)
     }
     if (l->used > l->most) {
         l->is_cut = true;
-        l->used = 0;
+        l->used = l->seen = 0;
     }
-    if (l->room - l->used < CHUNK) {
-        char *data = realloc(l->data, l->room * 2 + CHUNK);
-        if (!data)
-            return false;
-        l->data = data;
-        l->room = l->room * 2 + CHUNK;
-    }
+    if (!make_room(l))
+        return false;
     ssize_t got;
     do
         got = read(STDIN_FILENO, l->data + l->used, CHUNK);
@@ -54,22 +67,21 @@ static bool read_more(lines *l)
 /* The next line, without its end; NULL: there is none. */
 static const char *next_line(lines *l, size_t *bytes)
 {
-    size_t seen = 0;
+    l->seen = 0;
     l->is_cut = false;
+    l->is_poor = false;
     for (;;) {
         size_t left = l->used - l->taken;
-        char *line = left > seen ? l->data + l->taken : NULL;
-        char *end = line ? memchr(line + seen, '\n', left - seen) : NULL;
+        char *line = left > l->seen ? l->data + l->taken : NULL;
+        char *end = line ? memchr(line + l->seen, '\n', left - l->seen) : NULL;
         if (end) {
             *bytes = (size_t)(end - line);
             l->taken += *bytes + 1;
             return line;
         }
-        seen = left;
+        l->seen = left;
         if (!read_more(l))
             return NULL;
-        if (l->used < seen)
-            seen = 0;
     }
 }
 
@@ -92,12 +104,22 @@ static json_t *read_line(const lines *l, const char *line, size_t bytes, ai_answ
 {
     ai_error err = {AI_E_VALUE, AI_NO_STEP, AI_NO_OFFSET, ""};
     bool is_long = l->is_cut || bytes > l->most;
-    json_t *json = is_long ? NULL : ai_json_read(line, bytes, &err);
-    if (is_long)
+    json_t *json = is_long || l->is_poor ? NULL : ai_json_read(line, bytes, &err);
+    if (l->is_poor) {
+        err.code = AI_E_MEMORY;
+        snprintf(err.message, sizeof err.message, "no memory for a line");
+    } else if (is_long)
         snprintf(err.message, sizeof err.message, "line is longer than the %zu bytes taken",
                  l->most);
     if (!json) {
-        ai_answer_fail(answer, is_long ? 413 : 400, is_long ? "Function.TooLarge" : NULL, &err);
+        ai_answer_fail(answer,
+                       l->is_poor ? 503
+                       : is_long  ? 413
+                                  : 400,
+                       l->is_poor ? "Function.OutOfMemory"
+                       : is_long  ? "Function.TooLarge"
+                                  : NULL,
+                       &err);
         ai_activation_dress(answer);
     }
     return json;

@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import os
+import resource
 import subprocess
 import time
 from pathlib import Path
@@ -108,6 +109,34 @@ def test_lines_that_are_none(start, models):
     assert json.loads(loop.answers.readline())["statusCode"] == 200
     statuses = [line["status"] for line in loop.end()]
     assert statuses == [400] * 6 + [413] * 3 + [fault["statusCode"], 504, 200, 200]
+
+
+def test_lines_behind_long_ones(start, models):
+    """The end of a line that is skipped is found wherever it lies in what was read."""
+    loop = start("--model", models, "--most-bytes", "1000")
+    for size in (1100, 2000, 30_000, 65_535, 65_536, 70_000):
+        loop.process.stdin.write(b"x" * size)
+        loop.process.stdin.flush()
+        time.sleep(0.05)
+        assert "longer" in loop.ask_line(b"y")["error"]
+        assert "JSON" in loop.ask_line(b"{")["error"]
+
+
+def test_memory_runs_out(start, models):
+    """A line for which there is no memory fails alone."""
+    loop = start("--model", models, "--threads", "1")
+    call = run({"image": image()})
+    assert loop.ask(call)["body"][0]["label"] == "red"
+    with open(f"/proc/{loop.process.pid}/statm", encoding="utf-8") as stream:
+        most = int(stream.read().split()[0]) * resource.getpagesize() + (8 << 20)
+    resource.prlimit(loop.process.pid, resource.RLIMIT_AS, (most, most))
+    named = 0
+    for megabytes in (1, 2, 4, 8, 16, 24):
+        said = loop.ask_line(b'{"value":{"image":"' + b"A" * (megabytes << 20) + b'"}}')
+        named += "no memory" in json.dumps(said["error"])
+        assert loop.ask(call)["body"][0]["label"] == "red"
+    assert named
+    assert any(line.get("fault") == "Function.OutOfMemory" for line in loop.end())
 
 
 def test_model_that_is_none(start, tmp_path):
