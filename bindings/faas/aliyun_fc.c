@@ -12,7 +12,11 @@
 #include "json_read.h"
 #include "store.h"
 
-enum { PORT = 9000, MB_PER_CPU = 1024 };
+enum {
+    PORT = 9000,
+    MB_PER_CPU = 1024,
+    IDLE_SECONDS = 900
+}; /* the platform's front end reuses it */
 
 /* Paths of the platform's own, with their names in its log. */
 static const struct call {
@@ -138,8 +142,8 @@ static void write_mark(const ai_exchange *x, const char *what, const char *end)
     const char *id = ai_exchange_header(x, "x-fc-request-id");
     const struct call *call = call_of(x);
     if (id)
-        dprintf(STDOUT_FILENO, "FC %s %s RequestId: %.80s%s\n", call ? call->name : "Invoke", what,
-                id, end);
+        ai_log_mark(STDOUT_FILENO, "FC %s %s RequestId: %.80s%s\n", call ? call->name : "Invoke",
+                    what, id, end);
 }
 
 static void mark_begin(const ai_exchange *x)
@@ -169,6 +173,7 @@ static int run(ai_function *f)
     uint32_t port = ai_environment_number("FC_SERVER_PORT", PORT);
     ai_http http = {.address = "0.0.0.0",
                     .port = ai_environment_number("FC_CUSTOM_LISTEN_PORT", port),
+                    .idle_s = IDLE_SECONDS,
                     .routes = tables,
                     .routes_count = sizeof tables / sizeof tables[0],
                     .before = mark_begin,

@@ -12,15 +12,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "faas.h"
-
 enum { LINE_BYTES = 240, PART_BYTES = 64 << 10, MOST_PART = 1 << 20, LOOKS = 8 };
 
 typedef struct arrival {
     const struct bufferevent *line; /* whose request arrives; it may have gone. NULL: none does */
     ino_t socket;
-    uint64_t begin_ns;
-    uint64_t left;          /* of the body, as the head says; 0: not known */
+    uint32_t looks; /* while it arrived: what is spent frozen does not count, whatever clocks say */
+    uint64_t left;  /* of the body, as the head says; 0: not known */
     char first[LINE_BYTES]; /* line of the request, as far as it came with the first part */
 } arrival;
 
@@ -68,8 +66,7 @@ static uint64_t find_left(const char *data, size_t bytes)
 
 static void begin(arrival *a, struct bufferevent *line, const char *data, size_t bytes)
 {
-    *a =
-        (arrival){.line = line, .socket = socket_of(bufferevent_getfd(line)), .begin_ns = ai_now()};
+    *a = (arrival){.line = line, .socket = socket_of(bufferevent_getfd(line))};
     a->left = find_left(data, bytes);
     for (size_t i = 0; i < bytes && i < LINE_BYTES - 1 && data[i] != '\r' && data[i] != '\n'; i++)
         a->first[i] = data[i];
@@ -177,7 +174,7 @@ static void on_watch(evutil_socket_t fd, short what, void *user)
     (void)user;
     for (int i = 0; i < ROOM; i++) {
         arrival *a = &arrivals[i];
-        if (a->line && ai_now() - a->begin_ns >= now->longest_ms * 1000000ull) {
+        if (a->line && ++a->looks > LOOKS) {
             if (socket_of(i) == a->socket) /* else it has gone */
                 cut(a, i);
             a->line = NULL;

@@ -232,6 +232,7 @@ void ai_page_answer(ai_worker *w, ai_exchange *x);
 typedef struct ai_http {
     const char *address;
     uint32_t port;
+    uint32_t idle_s;                /* that a connection is kept without a request; 0: 60 */
     const ai_routes *const *routes; /* the first that fits answers */
     uint32_t routes_count;
     /* Each may be NULL; all run on the server's thread, for every request: */
@@ -270,6 +271,8 @@ typedef struct ai_log_entry {
 void ai_log_request(ai_function *f, const ai_log_entry *entry);
 /* A JSON line on stderr. severity: "INFO", "WARNING", "ERROR". */
 void ai_log(const char *severity, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A line of the platform's own, with its newline, of at most 511 bytes. */
+void ai_log_mark(int file, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Prometheus' text; to be freed; NULL: no memory. */
 char *ai_metrics_text(ai_function *f);
 uint64_t ai_now(void); /* ns of the monotonic clock */

@@ -366,7 +366,7 @@ static bool open_events(ai_server *s)
     if (!s->news || !s->ends[0] || !s->ends[1] || !s->ends[2])
         return false;
     evhttp_set_gencb(s->evhttp, on_request, s);
-    evhttp_set_timeout(s->evhttp, IDLE_SECONDS);
+    evhttp_set_timeout(s->evhttp, (int)(s->http->idle_s ? s->http->idle_s : IDLE_SECONDS));
     evhttp_set_max_headers_size(s->evhttp, MOST_HEADERS);
     evhttp_set_max_body_size(s->evhttp, (ev_ssize_t)s->function->settings.most_bytes);
     evhttp_set_allowed_methods(s->evhttp, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |

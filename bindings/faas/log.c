@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One JSON line a request, and the counters in Prometheus' format. */
+#include <errno.h>
 #include <jansson.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +39,78 @@ static void put_time(json_t *line)
     json_object_set_new(line, "time", json_string(text));
 }
 
+/* A log that nobody reads must not hold up requests: past a moment's patience lines are left out
+ * and counted, until somebody reads again. */
+static struct log {
+    pthread_mutex_t lock;
+    bool is_stuck;
+    bool is_broken; /* the last line has no end */
+    uint32_t lost;  /* since the last one that was written */
+} logs[3] = {[STDOUT_FILENO] = {.lock = PTHREAD_MUTEX_INITIALIZER},
+             [STDERR_FILENO] = {.lock = PTHREAD_MUTEX_INITIALIZER}};
+static atomic_uint lost_lines;
+
+/* Bytes that were written; less: it would wait. A pipe that is ready takes PIPE_BUF at once. Where
+ * the reader has gone all counts as written. */
+static size_t put_bytes(int file, const char *text, size_t bytes, int patience_ms)
+{
+    size_t done = 0;
+    while (done < bytes) {
+        struct pollfd p = {file, POLLOUT, 0};
+        int ready = poll(&p, 1, patience_ms);
+        if (ready == 0)
+            return done;
+        size_t part = bytes - done < PIPE_BUF ? bytes - done : PIPE_BUF;
+        ssize_t written = ready > 0 ? write(file, text + done, part) : -1;
+        if (written < 0 && errno != EINTR)
+            return bytes;
+        done += written > 0 ? (size_t)written : 0;
+    }
+    return done;
+}
+
+/* Under the lock: says before the next line how many there are not. */
+static bool tell_lost(int file, struct log *l)
+{
+    char text[160];
+    int bytes = snprintf(text, sizeof text,
+                         "%s{\"severity\":\"WARNING\",\"message\":\"%u lines of the log are left "
+                         "out, nobody read it\"}\n",
+                         l->is_broken ? "\n" : "", l->lost);
+    if (put_bytes(file, text, (size_t)bytes, 0) < (size_t)bytes)
+        return false;
+    l->lost = 0;
+    l->is_broken = false;
+    return true;
+}
+
+static void put_line(int file, const char *text, size_t bytes)
+{
+    enum { PATIENCE_MS = 200 };
+    struct log *l = &logs[file];
+    pthread_mutex_lock(&l->lock);
+    bool is_told = !l->lost || tell_lost(file, l);
+    size_t done = is_told ? put_bytes(file, text, bytes, l->is_stuck ? 0 : PATIENCE_MS) : 0;
+    l->is_stuck = done < bytes;
+    l->is_broken |= done > 0 && done < bytes;
+    if (l->is_stuck) {
+        l->lost++;
+        atomic_fetch_add(&lost_lines, 1);
+    }
+    pthread_mutex_unlock(&l->lock);
+}
+
+void ai_log_mark(int file, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    int bytes = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (bytes > 0 && bytes < (int)sizeof text)
+        put_line(file, text, (size_t)bytes);
+}
+
 /* A line is written whole: several may write. What is no UTF-8 is left out. Drops `line`. */
 static void write_line(int file, json_t *line)
 {
@@ -42,8 +118,7 @@ static void write_line(int file, json_t *line)
     size_t bytes = text ? strlen(text) : 0;
     if (text) {
         text[bytes] = '\n'; /* in the 0's place */
-        ssize_t written = write(file, text, bytes + 1);
-        (void)written; /* whoever reads logs has gone: the request counts */
+        put_line(file, text, bytes + 1);
     }
     free(text);
     json_decref(line);
@@ -163,6 +238,8 @@ char *ai_metrics_text(ai_function *f)
     ai_models_counts(f->models, &reloaded, &refused);
     fprintf(out, "# TYPE ai_model_reloads_total counter\nai_model_reloads_total %u\n", reloaded);
     fprintf(out, "# TYPE ai_model_refusals_total counter\nai_model_refusals_total %u\n", refused);
+    fprintf(out, "# TYPE ai_log_lost_total counter\nai_log_lost_total %u\n",
+            atomic_load(&lost_lines));
     fprintf(out, "# TYPE ai_peak_memory_bytes gauge\nai_peak_memory_bytes %llu\n",
             (unsigned long long)ai_task_peak_bytes());
     if (fclose(out) == 0)

@@ -145,8 +145,8 @@ static void mark_end(const ai_exchange *x)
                          (strcmp(x->path, "/") == 0 && strcmp(x->request.method, "POST") == 0);
     if (!is_activation && !is_failed_init)
         return;
-    dprintf(STDOUT_FILENO, SENTINEL);
-    dprintf(STDERR_FILENO, SENTINEL);
+    ai_log_mark(STDOUT_FILENO, SENTINEL);
+    ai_log_mark(STDERR_FILENO, SENTINEL);
 }
 
 static const ai_route routes[] = {

@@ -9,6 +9,7 @@ import json
 import os
 import random
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -109,6 +110,40 @@ def test_slow_callers(serve, models):
     assert late.recv(15).startswith(b"HTTP/1.1 200")
     late.close()
     is_well(server)
+
+
+def test_nobody_reads_the_log(serve, models):
+    """Requests go on; the log says how many lines it has not, as soon as somebody reads."""
+    server = serve("--model", models)
+    begin = time.monotonic()
+    for i in range(600):  # a pipe holds some 200 lines
+        assert server.ask("GET", "/absent" + "x" * (i % 300)).status == 404
+    assert time.monotonic() - begin < 5
+    lost = server.metric("ai_log_lost_total")
+    assert 100 < lost < 590
+    os.set_blocking(server.process.stdout.fileno(), False)
+    read = server.process.stdout.read()
+    os.set_blocking(server.process.stdout.fileno(), True)
+    assert server.ask("GET", "/absent").status == 404
+    lines = read.splitlines() + [server.process.stdout.readline() for _ in range(2)]
+    *written, notice, last = map(json.loads, lines)
+    assert f"{lost:.0f} lines" in notice["message"] and last["status"] == 404
+    assert len(written) + lost == 600
+
+
+def test_frozen(serve, models):
+    """What a request and its caller spend frozen does not count: an instance sleeps as it is."""
+    server = serve("--model", models, "--arrival", "400")
+    with connect(server) as s:
+        data = request(picture())
+        s.sendall(data[:60])
+        time.sleep(0.1)
+        server.process.send_signal(signal.SIGSTOP)
+        time.sleep(1)
+        server.process.send_signal(signal.SIGCONT)
+        time.sleep(0.1)
+        s.sendall(data[60:])
+        assert s.recv(15).startswith(b"HTTP/1.1 200")
 
 
 # ---- A model that changes ----
