@@ -62,24 +62,36 @@ test("the whole way", async () => {
     isQuiet(page);
 });
 
-test("pictures by drop, and of kinds that only the browser reads", async () => {
+/* Drops or pastes a file. */
+async function give(page, how, bytes, type) {
+    await page.evaluate(([kind, base64, mime]) => {
+        const data = Uint8Array.from(atob(base64), c => c.charCodeAt(0));
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([data], "picture", { type: mime }));
+        const options = { bubbles: true, cancelable: true };
+        const event = kind === "paste"
+            ? new ClipboardEvent(kind, { ...options, clipboardData: transfer })
+            : new DragEvent(kind, { ...options, dataTransfer: transfer });
+        document.body.dispatchEvent(event);
+    }, [how, Buffer.from(bytes).toString("base64"), type]);
+}
+
+/* The same; the best label. */
+async function label(page, ...given) {
+    await give(page, ...given);
+    await page.waitForSelector("#see-facts:has-text('Seen')");
+    return (await texts(page, "#labels .label"))[0];
+}
+
+test("pictures dropped, pasted, and of kinds that only the browser reads", async () => {
     const page = await open(browser, server.url);
     await isReady(page);
-    const drop = async (bytes, type) => {
-        await page.evaluate(([base64, kind]) => {
-            const data = Uint8Array.from(atob(base64), c => c.charCodeAt(0));
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([data], "picture", { type: kind }));
-            document.body.dispatchEvent(new DragEvent("dragover", { dataTransfer: transfer, bubbles: true, cancelable: true }));
-            document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
-        }, [Buffer.from(bytes).toString("base64"), type]);
-        await page.waitForSelector("#labels li, #see-fault:not(:empty)");
-        return (await texts(page, "#labels .label"))[0];
-    };
-    assert.equal(await drop(readFileSync(photo("coffee.png")), "image/png"), "espresso");
+    assert.equal(await label(page, "drop", readFileSync(photo("coffee.png")), "image/png"), "espresso");
     const webp = await page.$eval("#picture", canvas => canvas.toDataURL("image/webp", 0.9));
     assert.match(webp, /^data:image\/webp/);
-    assert.equal(await drop(Buffer.from(webp.split(",")[1], "base64"), "image/webp"), "espresso");
+    assert.equal(await label(page, "paste", readFileSync(photo("chelsea.png")), "image/png"), "tiger cat");
+    const bytes = Buffer.from(webp.split(",")[1], "base64");
+    assert.equal(await label(page, "drop", bytes, "image/webp"), "espresso");
     isQuiet(page);
 });
 
@@ -125,6 +137,9 @@ test("it shows only what the models can do", async () => {
         await isReady(page);
         assert.deepEqual(await isShown(page), shown);
         assert.equal(await page.isVisible(".which"), false);
+        const asked = page.asked.length;
+        if (!shown[0]) await give(page, "drop", "x", "image/png"); // is left alone
+        assert.equal(page.asked.length, asked);
         isQuiet(page, other.url);
         await other.stop();
     }

@@ -181,6 +181,7 @@ function showLabels(rows, ms, model) {
 }
 
 async function look(file) {
+    if (!file || at("see").hidden) return;
     const mine = ++looks;
     const model = at("see-model").value;
     tell("see-fault");
@@ -210,7 +211,7 @@ function offerPictures() {
     const drop = at("drop");
     for (const id of ["file", "camera"])
         at(id).addEventListener("change", () => {
-            if (at(id).files[0]) look(at(id).files[0]);
+            look(at(id).files[0]);
             at(id).value = "";
         });
     document.addEventListener("dragover", e => {
@@ -221,11 +222,9 @@ function offerPictures() {
     document.addEventListener("drop", e => {
         e.preventDefault();
         drop.classList.remove("over");
-        if (e.dataTransfer.files[0]) look(e.dataTransfer.files[0]);
+        look(e.dataTransfer.files[0]);
     });
-    document.addEventListener("paste", e => {
-        if (e.clipboardData.files[0]) look(e.clipboardData.files[0]);
-    });
+    document.addEventListener("paste", e => look(e.clipboardData.files[0]));
 }
 
 /* ---- Poems ---- */
