@@ -6,8 +6,8 @@
 >>> y = model(x)
 """
 
-from ._classify import Class, Classifier, classify
-from ._convert import convert, self_test, verify
+from ._classify import Class, Classes, Classifier, classify
+from ._convert import Conversion, convert, self_test, verify
 from ._handler import Fault, Handler, handler
 from ._library import Error, cpu_levels, version
 from ._model import Model, Step, Tensor
@@ -15,7 +15,9 @@ from ._text import TextModel
 
 __all__ = [
     "Class",
+    "Classes",
     "Classifier",
+    "Conversion",
     "Error",
     "Fault",
     "Handler",

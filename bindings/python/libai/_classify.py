@@ -9,8 +9,9 @@ from ctypes import c_uint32
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import _interrupt
 from . import _library as lib
-from ._model import OnModel
+from ._task import OnModel
 
 MAX_TOP = 65536  # as --top of the command: the rows are allocated before the call
 
@@ -25,24 +26,32 @@ class Class:
     index: int
 
 
+class Classes(list[Class]):
+    """The best classes in descending order; in a notebook a chart of them."""
+
+    def _repr_html_(self) -> str:
+        from ._notebook import classes_html
+        return classes_html(self)
+
+
 class Classifier(OnModel):
     """A model with its image recipe and labels. image: a path, or the bytes of a JPEG or PNG."""
 
     _kind = "classifier"
 
-    def __call__(self, image: Image, top: int = 5) -> list[Class]:
+    def __call__(self, image: Image, top: int = 5) -> Classes:
         top = lib.integer(top, "top", 1, MAX_TOP)
         data = image if isinstance(image, bytes) else Path(image).read_bytes()
         rows = (lib.RawClass * top)()
         count = c_uint32(top)
-        with self._lock:
-            lib.check(lib.task().ai_classify, self._handle, data, len(data), rows,
-                      ctypes.byref(count), None)
-        return [Class(i + 1, row.label.decode(errors="replace"), row.score, row.index)
-                for i, row in enumerate(rows[: count.value])]
+        with self._turn() as handle:
+            lib.check(_interrupt.run, lib.task().ai_classify, handle, data, len(data), rows,
+                      ctypes.byref(count))
+            return Classes(Class(i + 1, row.label.decode(errors="replace"), row.score, row.index)
+                           for i, row in enumerate(rows[: count.value]))
 
 
-def classify(image: Image, model: str | os.PathLike[str], top: int = 5) -> list[Class]:
+def classify(image: Image, model: str | os.PathLike[str], top: int = 5) -> Classes:
     """The best classes of one image; for many images keep a Classifier."""
     with Classifier(model) as classifier:
         return classifier(image, top)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import _library as lib
-from ._model import OnModel
+from ._task import OnModel
 
 ANSWER_HTTP = 1
 
@@ -22,6 +22,9 @@ class Fault(Exception):
         super().__init__(message)
         self.fault = fault
         self.status = status
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.fault, self.status, str(self))
 
 
 class Handler(OnModel):
@@ -41,10 +44,8 @@ class Handler(OnModel):
         request.timeout_ns = timeout_ns
         request.id = id.encode() if id else None
         answer = lib.Answer()
-        with self._lock:
-            if not self._handle:
-                raise ValueError("handler is closed")
-            lib.task().ai_handle(self._handle, ctypes.byref(request), ctypes.byref(answer))
+        with self._turn() as handle:
+            lib.task().ai_handle(handle, ctypes.byref(request), ctypes.byref(answer))
         try:
             is_http = bool(answer.flags & ANSWER_HTTP)
             if answer.fault and not is_http:

@@ -6,15 +6,14 @@ from __future__ import annotations
 import ctypes
 import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ctypes import POINTER, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t
 from ctypes import c_uint8, c_uint32, c_uint64, c_void_p
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import Any, Self, SupportsIndex, TypeVar
 
-if TYPE_CHECKING:
-    from typing import Self
+Struct = TypeVar("Struct", bound=ctypes.Structure)
 
 MAX_RANK = 8
 UINT32_MAX = 0xFFFFFFFF
@@ -25,6 +24,7 @@ CONVERT_NO_STRIPS = 4
 CONVERT_S8_WEIGHTS = 8
 NO_STEP = 0xFFFFFFFF
 NO_OFFSET = 0xFFFFFFFFFFFFFFFF
+STOPPED = -11
 ABI = 0
 
 
@@ -71,6 +71,11 @@ class StepInfo(ctypes.Structure):
     _fields_ = [("size", c_uint32), ("calls", c_uint32), ("ns", c_uint64), ("flops", c_uint64),
                 ("bytes", c_uint64), ("file_end", c_uint64), ("name", c_char_p), ("op", c_char_p),
                 ("kernel", c_char_p)]
+
+
+class Call(ctypes.Structure):
+    _fields_ = [("size", c_uint32), ("flags", c_uint32), ("timeout_ns", c_uint64),
+                ("before_step", c_void_p), ("user", c_void_p)]
 
 
 class View(ctypes.Structure):
@@ -127,6 +132,8 @@ class Answer(ctypes.Structure):
 class Closing:
     """What is closed at the end of a `with` block, or with its last reference."""
 
+    _handle: c_void_p
+
     def close(self) -> None:
         raise NotImplementedError
 
@@ -141,16 +148,20 @@ class Closing:
             self.close()
 
 
-def sized(kind: type[ctypes.Structure]):
+def sized(kind: type[Struct], **fields: Any) -> Struct:
     """A struct that begins with its own size, as the INIT macros make it."""
-    return kind(size=ctypes.sizeof(kind))
+    return kind(size=ctypes.sizeof(kind), **fields)
 
 
-def _prototypes(*rows):
+Prototypes = dict[str, tuple[Any, list[Any]]]
+
+
+def _prototypes(*rows: Any) -> Prototypes:
     return {name: (result, arguments) for name, result, *arguments in rows}
 
 
 _ERR = POINTER(RawError)
+_CALL = POINTER(Call)
 _HANDLE = c_void_p
 _OUT = POINTER(c_void_p)
 
@@ -172,7 +183,7 @@ _CORE = _prototypes(
     ("ai_session_input", c_int32, _HANDLE, c_uint32, POINTER(TensorInfo)),
     ("ai_session_output", c_int32, _HANDLE, c_uint32, POINTER(TensorInfo)),
     ("ai_session_step", c_int32, _HANDLE, c_uint32, POINTER(StepInfo)),
-    ("ai_infer", c_int32, _HANDLE, POINTER(View), c_uint32, POINTER(View), c_uint32, c_void_p,
+    ("ai_infer", c_int32, _HANDLE, POINTER(View), c_uint32, POINTER(View), c_uint32, _CALL,
      _ERR),
     ("ai_state_save", c_int32, _HANDLE, c_void_p, c_size_t, _ERR),
     ("ai_state_load", c_int32, _HANDLE, c_void_p, c_size_t, _ERR),
@@ -192,7 +203,7 @@ _TASK = _prototypes(
     ("ai_classifier_open", c_int32, _OUT, _HANDLE, POINTER(Options), _ERR),
     ("ai_classifier_close", None, _HANDLE),
     ("ai_classify", c_int32, _HANDLE, c_char_p, c_size_t, POINTER(RawClass), POINTER(c_uint32),
-     c_void_p, _ERR),
+     _CALL, _ERR),
     ("ai_handler_open", c_int32, _OUT, _HANDLE, POINTER(Options), _ERR),
     ("ai_handler_close", None, _HANDLE),
     ("ai_handle", None, _HANDLE, POINTER(Request), POINTER(Answer)),
@@ -200,7 +211,7 @@ _TASK = _prototypes(
     ("ai_writer_open", c_int32, _OUT, _HANDLE, POINTER(Options), _ERR),
     ("ai_writer_close", None, _HANDLE),
     ("ai_writer_begin", c_int32, _HANDLE, POINTER(TextOptions), _ERR),
-    ("ai_writer_next", c_int32, _HANDLE, POINTER(c_char_p), c_void_p, _ERR),
+    ("ai_writer_next", c_int32, _HANDLE, POINTER(c_char_p), _CALL, _ERR),
 )
 
 
@@ -217,7 +228,7 @@ def _candidates(file: str) -> Iterator[str]:
     yield file
 
 
-def _load(stem: str, prototypes) -> ctypes.CDLL:
+def _load(stem: str, prototypes: Prototypes) -> ctypes.CDLL:
     # The first library of a name serves those that need it, whatever folder they came from.
     path = next(_candidates(f"lib{stem}.so.{ABI}"))
     library = ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
@@ -248,23 +259,31 @@ def task() -> ctypes.CDLL:
 class Error(Exception):
     """What the library could not do, in its own words; str() has the file's path before them."""
 
-    def __init__(self, raw: RawError, path: bytes | None = None):
-        self.status: int = raw.code
-        self.code: str = core().ai_status_name(raw.code).decode()
-        self.step: int | None = None if raw.step == NO_STEP else raw.step
-        self.offset: int | None = None if raw.offset == NO_OFFSET else raw.offset
-        self.message: str = raw.message.decode(errors="replace")
-        self.path: str | None = None if path is None else os.fsdecode(path)
-        super().__init__(self.message if path is None else f"{self.path}: {self.message}")
+    def __init__(self, message: str, status: int, step: int | None = None,
+                 offset: int | None = None, path: str | None = None):
+        super().__init__(message if path is None else f"{path}: {message}")
+        self.message, self.status, self.step = message, status, step
+        self.offset, self.path = offset, path
+        self.code: str = core().ai_status_name(status).decode()
+
+    @classmethod
+    def of(cls, raw: RawError, path: bytes | None = None) -> Error:
+        return cls(raw.message.decode(errors="replace"), raw.code,
+                   None if raw.step == NO_STEP else raw.step,
+                   None if raw.offset == NO_OFFSET else raw.offset,
+                   None if path is None else os.fsdecode(path))
+
+    def __reduce__(self) -> tuple[Any, ...]:  # as it comes back from another process
+        return type(self), (self.message, self.status, self.step, self.offset, self.path)
 
 
-def check(function, *arguments, path: bytes | None = None) -> None:
+def check(function: Callable[..., int], *arguments: Any, path: bytes | None = None) -> None:
     """Calls a function whose last argument is an ai_error, and raises what it reports. The library
     leaves it to the caller to say which file it is about: that is `path`."""
     raw = RawError(step=NO_STEP, offset=NO_OFFSET)
     raw.code = function(*arguments, ctypes.byref(raw))
     if raw.code:
-        raise Error(raw, path)
+        raise Error.of(raw, path)
 
 
 # What goes through ctypes is checked first: it would cut a string at a zero byte, and a number to

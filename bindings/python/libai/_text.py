@@ -6,12 +6,25 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from ctypes import c_char_p
+from typing import TypedDict, Unpack
 
+from . import _interrupt
 from . import _library as lib
-from ._model import OnModel
+from ._task import OnModel
 
 UINT64_MAX = 0xFFFFFFFFFFFFFFFF
 SIMPLIFIED, NO_RULES = 1, 2  # AI_TEXT_*
+
+
+class Wishes(TypedDict, total=False):
+    seed: int
+    start: str | None
+    acrostic: str | None
+    theme: str | None
+    temperature: float | None
+    top_p: float | None
+    simplified: bool
+    rules: bool
 
 
 class TextModel(OnModel):
@@ -43,31 +56,25 @@ class TextModel(OnModel):
                 if not number > 0:
                     raise ValueError(f"{name} is {number}, more than 0 is needed")
                 setattr(options, name, number)
-        self._check_open()
         mine = object()
-        with self._lock:
+        with self._turn() as handle:
             self._text = None
-            lib.check(lib.task().ai_writer_begin, self._handle, ctypes.byref(options))
+            lib.check(lib.task().ai_writer_begin, handle, ctypes.byref(options))
             self._text = mine
         return self._characters(mine)
 
     def _characters(self, mine: object) -> Iterator[str]:
         while True:
             piece = c_char_p()
-            with self._lock:
-                self._check_open()
+            with self._turn() as handle:
                 if self._text is not mine:
                     raise RuntimeError("another text was begun, this one cannot go on")
-                lib.check(lib.task().ai_writer_next, self._handle, ctypes.byref(piece), None)
+                lib.check(_interrupt.run, lib.task().ai_writer_next, handle, ctypes.byref(piece))
                 data = piece.value
             if data is None:
                 return
             yield data.decode()
 
-    def _check_open(self) -> None:
-        if not self._handle:
-            raise ValueError("model is closed")
-
-    def __call__(self, **wishes) -> str:
+    def __call__(self, **wishes: Unpack[Wishes]) -> str:
         """A whole text; arguments as of write."""
         return "".join(self.write(**wishes))

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Threads, forks, pickles and signals: a model serves them all or says why not."""
+
+import multiprocessing
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import libai
+
+ONE = np.ones((1, 2), np.float32)
+WIDE = np.zeros((4096, 512), np.float32)
+
+
+def in_thread(function):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function()))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+def in_child(function):
+    """What function says in a child of fork, within ten seconds."""
+    ends = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(ends[1], repr(function()).encode())
+        except BaseException as error:
+            os.write(ends[1], repr(error).encode())
+        os._exit(0)
+    os.close(ends[1])
+    for _ in range(1000):
+        if os.waitpid(child, os.WNOHANG)[0]:
+            break
+        time.sleep(0.01)
+    else:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        pytest.fail("the child hangs")
+    with os.fdopen(ends[0]) as pipe:
+        return pipe.read()
+
+
+# ---- Threads ----
+
+def test_a_session_a_thread(adder):
+    with libai.Model(adder) as model:
+        assert model(ONE)[0, 0] == 1 and model(ONE)[0, 0] == 2
+        assert in_thread(lambda: model(ONE)[0, 0]) == 1
+        assert len(list(model._sessions)) == 1  # that of the thread went with it
+        assert model(ONE)[0, 0] == 3
+
+
+def test_threads_compute_at_once(slow):
+    """Two calls overlap: no lock holds one back until the other is done."""
+    with libai.Model(slow, threads=1) as model:
+        spans = []
+
+        def work():
+            begin = time.monotonic()
+            model(WIDE[:512])
+            spans.append((begin, time.monotonic()))
+
+        threads = [threading.Thread(target=work) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        (begin, end), (later, last) = sorted(spans)
+        assert later < end - (end - begin) / 2, spans
+        assert min(end, last) > later
+
+
+def test_close_waits_for_calls(slow):
+    model = libai.Model(slow, threads=1)
+    done = []
+    thread = threading.Thread(target=lambda: done.append(model(WIDE[:512]).shape))
+    thread.start()
+    while not list(model._sessions):
+        time.sleep(0.001)
+    time.sleep(0.05)
+    model.close()
+    thread.join()
+    assert done == [(512, 512)]
+
+
+# ---- Forks ----
+
+def test_fork(adder):
+    with libai.Model(adder) as model:
+        model(ONE)
+        assert in_child(lambda: model(ONE)[0, 0].item()) == "2.0"
+        assert in_child(lambda: in_thread(lambda: model(ONE)[0, 0].item())) == "1.0"
+        assert in_child(model.close) == "None"
+        assert model(ONE)[0, 0] == 2
+
+
+def test_fork_while_another_thread_computes(slow):
+    with libai.Model(slow, threads=2) as model:
+        thread = threading.Thread(target=model, args=(WIDE[:1024],))
+        thread.start()
+        while not list(model._sessions):
+            time.sleep(0.001)
+        time.sleep(0.05)
+        assert in_child(lambda: model(WIDE[:1]).shape) == "(1, 512)"
+        assert in_child(model.close) == "None"
+        thread.join()
+
+
+def test_fork_while_a_classifier_is_busy(double):
+    """What has one session for all threads says so."""
+    with libai.Handler(double) as handler:
+        with handler._lock:
+            assert "was in a call of another thread at the fork" in in_child(lambda: handler({}))
+        assert in_child(lambda: list(handler({}))) == "['error']"  # idle at the fork: it answers
+
+
+# ---- Pickles ----
+
+def test_pickle(double, tmp_path):
+    path = shutil.copy(double, tmp_path / "m.lai")
+    model = libai.Model(os.path.relpath(path), threads=1, cpu="ref")
+    data = pickle.dumps(model)
+    assert len(data) < 1000
+    other = pickle.loads(data)
+    x = np.ones((3, 4), np.float32)
+    assert (other(x) == model(x)).all() and (other._threads, other._cpu) == (1, model._cpu)
+
+
+def test_pickle_refuses_another_file(double, adder, tmp_path):
+    path = shutil.copy(double, tmp_path / "m.lai")
+    data = pickle.dumps(libai.Model(path))
+    os.replace(shutil.copy(adder, tmp_path / "other.lai"), path)
+    with pytest.raises(ValueError, match="model has digest [0-9a-f]{64}, needed is"):
+        pickle.loads(data)
+    os.remove(path)
+    with pytest.raises(libai.Error, match="no such file"):
+        pickle.loads(data)
+
+
+def total(model):
+    return float(model(np.ones((1, 4), np.float32)).sum())
+
+
+def fail(path):
+    libai.Model(path)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_multiprocessing(double, method):
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        assert pool.map(total, [libai.Model(double)] * 2) == [8, 8]
+        with pytest.raises(libai.Error) as caught:  # it comes back whole
+            pool.apply(fail, ("none.lai",))
+    assert (caught.value.code, caught.value.path) == ("AI_E_IO", "none.lai")
+
+
+# ---- Signals ----
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+import numpy as np, libai
+x = np.zeros((4096, 512), np.float32)
+model = libai.Model(sys.argv[1], threads=1)
+small = model(x[:1])
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+begin = time.monotonic()
+try:
+    model(x)
+except KeyboardInterrupt:
+    print("interrupted after", time.monotonic() - begin)
+assert (model(x[:1]) == small).all()
+"""
+
+
+def test_interrupt_ends_within_a_step(slow):
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, slow], capture_output=True, text=True,
+                          check=True)
+    took = float(done.stdout.removeprefix("interrupted after "))
+    assert 0.4 < took < 1.5, done.stdout
+
+
+def test_a_signal_that_raises_nothing(slow, adder):
+    """The call starts over and gives its answer; a state does not move twice; who listened for
+    signals before is told."""
+    came = []
+    before = signal.signal(signal.SIGALRM, lambda *_: came.append(1))
+    ends = os.pipe()
+    os.set_blocking(ends[1], False)
+    fd = signal.set_wakeup_fd(ends[1])
+    try:
+        with libai.Model(slow, threads=1) as model:
+            expected = model(WIDE[:128])
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            assert (model(WIDE[:128]) == expected).all() and came == [1]
+            assert os.read(ends[0], 10) == bytes([signal.SIGALRM])
+            assert signal.set_wakeup_fd(ends[1]) == ends[1]
+    finally:
+        signal.set_wakeup_fd(fd)
+        signal.signal(signal.SIGALRM, before)
+        os.close(ends[0])
+        os.close(ends[1])
+
+
+def test_interrupted_conversion(slow, tmp_path):
+    """Without a listener too; what was begun is not left behind."""
+    script = """
+import signal, sys, libai
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+signal.setitimer(signal.ITIMER_REAL, 0.0001)
+try:
+    for _ in range(1000):
+        libai.convert(sys.argv[1], sys.argv[2])
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run([sys.executable, "-c", script, slow.with_suffix(".onnx"),
+                           tmp_path / "a.lai"], capture_output=True, text=True, check=True)
+    assert done.stdout == "interrupted\n"
+    assert {path.name for path in tmp_path.iterdir()} <= {"a.lai"}
