@@ -88,7 +88,8 @@ static bool copy_attributes(event *e, const ai_request *outer, const json_t *jso
         e->headers[count++] = (ai_pair){at, json_string_value(value)};
         at += sprintf(at, "ce-%s", name) + 1;
     }
-    memcpy(e->headers + count, outer->headers, outer->header_count * sizeof *e->headers);
+    for (size_t i = 0; i < outer->header_count; i++)
+        e->headers[count + i] = outer->headers[i];
     e->request.headers = e->headers;
     e->request.header_count = count + outer->header_count;
     return true;
