@@ -94,6 +94,11 @@ class Model(lib.Closing):
         forked.add(self)
 
     @cached_property
+    def _asarray(self) -> Any:
+        from numpy import asarray
+        return asarray
+
+    @cached_property
     def inputs(self) -> list[Tensor]:
         return self._tensors(lib.core().ai_model_input, self._about.input_count)
 
@@ -157,10 +162,10 @@ class Model(lib.Closing):
                  out: Array | Mapping[str, Array] | None = None) -> Any:
         """The outputs for these inputs. out: arrays that take them, in the form in which they are
         given back; they must fit to the byte, and nothing is copied."""
-        by_name = isinstance(x, Mapping)
-        given = dict(x) if isinstance(x, Mapping) else {self._only_input(): x}
+        by_name = type(x) is dict or isinstance(x, Mapping)
+        given: dict[str, Any] = dict(x) if by_name else {self._only_input(): x}  # type: ignore
         arrays = [self._input(tensor, given) for tensor in self.inputs]
-        if given:
+        if given:  # more than what was taken out of it
             raise ValueError(f"model '{self.name}' has no input '{next(iter(given))}'")
         shapes = [array.shape for array in arrays]
         session = self._session(shapes)
@@ -177,11 +182,10 @@ class Model(lib.Closing):
         return self.inputs[0].name
 
     def _input(self, tensor: Tensor, given: dict[str, npt.ArrayLike]) -> Array:
-        import numpy as np
         if tensor.name not in given:
             raise ValueError(f"input '{tensor.name}' is missing")
-        array: Array = np.asarray(given.pop(tensor.name))
-        if array.dtype != tensor.dtype:
+        array: Array = self._asarray(given.pop(tensor.name))
+        if array.dtype is not tensor.dtype and array.dtype != tensor.dtype:
             raise TypeError(f"input '{tensor.name}': array is {array.dtype}, "
                             f"needed is {tensor.dtype}")
         if array.shape != tensor.shape and not tensor.takes(array.shape):
