@@ -136,6 +136,8 @@ def test_an_activation_alone(serve, models):
     activation = {"activation_id": "1"}
     answer = server.post_json({"activation": activation, "value": {"image": image()}})
     assert labels(answer)[0] == "red"
+    assert labels(server.post_json(run({"image": image()}), "/run"))[0] == "red"
+    assert server.post_json(init(), "/init").status == 403  # it was one: the image's own
 
 
 def test_too_large(serve, models):
