@@ -10,7 +10,8 @@ extern "C" {
 #endif
 
 /* Called on the calling thread while the conversion goes on. `done` of `total` units of the named
- * part ("read", "fold", "pack", "self-test", "write", "check"), the first before anything is read. An
+ * part ("read", "fold", "samples", "ranges", "layers", "pack", "whole", "self-test", "write", "check";
+ * the third, fourth, fifth and seventh where it quantises), the first before anything is read. An
  * AI_E_IO in "write" or "check", or before any part, is the output's. Anything but 0 ends the
  * conversion with AI_E_STOPPED. */
 typedef int32_t (*ai_progress_fn)(void *user, const char *part, uint64_t done, uint64_t total);
@@ -45,6 +46,36 @@ enum {
                                  * with F16_WEIGHTS */
 };
 
+/* ---- Quantising to int8: docs/quantising.md ---- */
+
+/* Fills every input, in the model's order and its default shape, with calibration sample number
+ * `sample`; each is asked for once, in order. AI_E_FORMAT: the sample cannot be read and is left out;
+ * another failure ends the conversion. */
+typedef ai_status (*ai_sample_fn)(void *user, size_t sample, const ai_tensor_info *inputs,
+                                  void *const *data, uint32_t input_count, ai_error *err);
+
+/* How the range of a tensor is found that becomes u8. */
+enum {
+    AI_RANGES_PERCENTILE = 0,          /* all but one number in 20,000 at each end */
+    AI_RANGES_MIN_MAX = 1,             /* all that was seen */
+    AI_RANGES_MSE = 2                  /* the least mean squared error */
+};
+
+typedef struct ai_quantise_options {
+    uint32_t           size;
+    uint32_t           ranges;         /* AI_RANGES_* */
+    ai_sample_fn       sample;
+    void              *user;           /* of `sample` */
+    size_t             sample_count;
+    const char *const *keep;           /* names of nodes that stay f32 */
+    size_t             keep_count;
+    const char        *recipe;         /* the resource "int8" of a file made before, JSON: this model is
+                                          quantised in the same way, without samples; or NULL */
+    size_t             recipe_bytes;
+} ai_quantise_options;
+#define AI_QUANTISE_OPTIONS_INIT \
+    { (uint32_t)sizeof(ai_quantise_options), 0, NULL, NULL, 0, NULL, 0, NULL, 0 }
+
 typedef struct ai_convert_options {
     uint32_t              size;
     uint32_t              flags;           /* AI_CONVERT_* */
@@ -63,10 +94,13 @@ typedef struct ai_convert_options {
                                               the call before, zeros at first, and the caller sees neither;
                                               "NODE": that RNN, GRU or LSTM goes on where it ended */
     size_t                state_count;
+    const ai_quantise_options *quantise;   /* NULL: the network computes as the source does; else the
+                                              resource "int8" says what became of each layer. Not with
+                                              *_WEIGHTS */
 } ai_convert_options;
 #define AI_CONVERT_OPTIONS_INIT \
     { (uint32_t)sizeof(ai_convert_options), 0, NULL, 0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL, NULL, \
-      NULL, 0 }
+      NULL, 0, NULL }
 
 /* Reads an ONNX file (external data beside it), folds, fuses, lays out and packs it, adds a
  * self-test, checks the result by opening and running it, and only then puts it at `out_path` by

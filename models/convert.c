@@ -8,6 +8,7 @@
 #include "core.h"
 #include "graph.h"
 #include "os.h"
+#include "quantise/quantise.h"
 #include "seeded.h"
 #include "sha256.h"
 #include "target.h"
@@ -30,6 +31,7 @@ typedef struct job {
     ai_resource_data *resources;
     uint32_t resource_count;
     ai_text metadata;
+    ai_calibration calibration;
     char *self_test;
     void *file;
     size_t file_bytes;
@@ -86,7 +88,8 @@ static ai_status check_resources(const ai_convert_options *options, ai_error *er
             return ai_fail(err, AI_E_ARGUMENT, "resource %zu has no name or no data", i);
         if (!ai_text_is_utf8(resource->name))
             return ai_fail(err, AI_E_ARGUMENT, "name of resource %zu is not UTF-8", i);
-        if (strcmp(resource->name, "metadata") == 0 || strcmp(resource->name, "self-test") == 0)
+        if (strcmp(resource->name, "metadata") == 0 || strcmp(resource->name, "self-test") == 0 ||
+            (options->quantise != NULL && strcmp(resource->name, "int8") == 0))
             return ai_fail(err, AI_E_ARGUMENT, "resource '%s' is written by the converter itself",
                            resource->name);
         for (size_t k = 0; k < i; k++) {
@@ -95,6 +98,32 @@ static ai_status check_resources(const ai_convert_options *options, ai_error *er
         }
     }
     return AI_OK;
+}
+
+/* A part of the progress as the quantiser tells it. */
+static ai_status progress_of(const void *user, const char *part, uint64_t done, uint64_t total,
+                             ai_error *err)
+{
+    return progress(user, part, done, total, err);
+}
+
+static ai_status copy_quantise(job *j, ai_error *err)
+{
+    const ai_quantise_options *given = j->options.quantise;
+    ai_quantise_options *own = &j->calibration.options;
+    *own = (ai_quantise_options)AI_QUANTISE_OPTIONS_INIT;
+    if (given == NULL)
+        return AI_OK;
+    size_t bytes = given->size < sizeof *own ? given->size : sizeof *own;
+    if (bytes < sizeof(uint32_t))
+        return ai_fail(err, AI_E_ARGUMENT, "quantise has size %u, use AI_QUANTISE_OPTIONS_INIT",
+                       given->size);
+    memcpy(own, given, bytes);
+    j->calibration.progress = progress_of;
+    j->calibration.job = j;
+    if ((j->options.flags & NARROW_FLAGS) != 0)
+        return ai_fail(err, AI_E_ARGUMENT, "weights are to be both int8 and rounded otherwise");
+    return ai_calibration_check(own, err);
 }
 
 static ai_status copy_options(job *j, const ai_convert_options *options, ai_error *err)
@@ -120,7 +149,9 @@ static ai_status copy_options(job *j, const ai_convert_options *options, ai_erro
     if (j->options.name != NULL && !ai_text_is_utf8(j->options.name))
         return ai_fail(err, AI_E_ARGUMENT, "name of the model is not UTF-8");
     ai_status status = check_lists(&j->options, err);
-    return status == AI_OK ? check_resources(&j->options, err) : status;
+    if (status == AI_OK)
+        status = check_resources(&j->options, err);
+    return status == AI_OK ? copy_quantise(j, err) : status;
 }
 
 /* ---- Import ---- */
@@ -167,6 +198,7 @@ static ai_status import(job *j, ai_error *err)
     j->graph->flags = j->options.flags;
     j->graph->kept = j->options.states;
     j->graph->kept_count = j->options.state_count;
+    j->graph->calibration = j->options.quantise != NULL ? &j->calibration : NULL;
     status = ai_graph_status(j->graph, err);
     if (status == AI_OK)
         status = progress(j, "read", j->source_bytes, j->source_bytes, err);
@@ -241,11 +273,13 @@ static ai_status list_resources(job *j, ai_error *err)
     ai_status status = make_metadata(j, err);
     if (status != AI_OK)
         return status;
-    j->resources = calloc(j->options.resource_count + 2, sizeof *j->resources);
+    j->resources = calloc(j->options.resource_count + 3, sizeof *j->resources);
     if (j->resources == NULL)
         return ai_fail(err, AI_E_MEMORY, "no memory to list %zu resources",
                        j->options.resource_count);
     add_resource(j, "metadata", j->metadata.data, j->metadata.bytes);
+    if (j->options.quantise != NULL)
+        add_resource(j, "int8", j->calibration.json.data, j->calibration.json.bytes);
     for (size_t i = 0; i < j->options.resource_count; i++) {
         const ai_named_data *resource = &j->options.resources[i];
         add_resource(j, resource->name, resource->data, resource->bytes);
@@ -368,6 +402,8 @@ static ai_status run(job *j, ai_error *err)
         status = check_external(j, err);
     if (status == AI_OK)
         status = run_passes(j, err);
+    if (status == AI_OK && j->options.quantise != NULL)
+        status = ai_calibration_finish(&j->calibration, j->graph, err);
     if (status == AI_OK)
         status = list_resources(j, err);
     if (status == AI_OK)
@@ -392,6 +428,7 @@ static ai_status run(job *j, ai_error *err)
 static void release(job *j)
 {
     ai_target_release(&j->target);
+    ai_calibration_release(&j->calibration);
     free(j->file);
     free(j->self_test);
     free(j->metadata.data);

@@ -255,3 +255,45 @@ void ai_graph_state_add(ai_graph *graph, int32_t now, int32_t next, int32_t star
     if (has_room)
         graph->states[graph->state_count++] = (ai_graph_state){now, next, start};
 }
+
+static void copy_border(ai_graph *to, const ai_graph *from)
+{
+    for (uint32_t i = 0; i < from->input_count; i++)
+        ai_graph_input(to, from->inputs[i]);
+    for (uint32_t i = 0; i < from->output_count; i++)
+        ai_graph_output(to, from->outputs[i]);
+    for (uint32_t i = 0; i < from->state_count; i++)
+        ai_graph_state_add(to, from->states[i].now, from->states[i].next, from->states[i].start);
+}
+
+ai_graph *ai_graph_copy(const ai_graph *graph)
+{
+    ai_graph *copy = ai_graph_new();
+    if (copy == NULL)
+        return NULL;
+    for (uint32_t i = 0; i < graph->value_count; i++)
+        ai_graph_value(copy, graph->values[i].name, graph->values[i].type);
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const ai_graph_node *n = &graph->nodes[i];
+        int32_t index = ai_graph_add(copy, n->name, n->op, n->params, n->param_bytes, n->inputs,
+                                     n->input_count, n->outputs, n->output_count);
+        if (index < 0)
+            break;
+        copy->nodes[index].is_dead = n->is_dead;
+        copy->nodes[index].has_s8_weights = n->has_s8_weights;
+    }
+    copy_border(copy, graph);
+    if (ai_graph_status(copy, NULL) != AI_OK) {
+        ai_graph_free(copy);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < graph->value_count; i++)
+        copy->values[i] = graph->values[i];
+    copy->name = graph->name;
+    copy->opset = graph->opset;
+    copy->producer = graph->producer;
+    copy->flags = graph->flags;
+    copy->folded_bytes = graph->folded_bytes;
+    copy->fold_limit = graph->fold_limit;
+    return copy;
+}

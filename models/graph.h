@@ -43,6 +43,7 @@ typedef struct ai_graph_node {
     uint32_t    input_count;
     int32_t    *outputs;
     uint32_t    output_count;
+    bool        has_s8_weights; /* a product whose weights are to be rounded to s8 */
 } ai_graph_node;
 
 /* Kept by the session from one call to the next: starts as `start`, is `next` after the call. */
@@ -69,6 +70,7 @@ typedef struct ai_graph {
     int64_t        opset;    /* of the source, for the metadata */
     const char    *producer; /* what wrote the source, or NULL */
     uint32_t       flags;    /* AI_CONVERT_* */
+    struct ai_calibration *calibration; /* how it becomes int8: quantise/quantise.h; NULL: it does not */
     void          *memory; /* arena of everything above */
     uint32_t narrow_count; /* weights that were rounded to f16 or s8 */
     double   narrow_error; /* the greatest relative error (L2) of one */
@@ -81,6 +83,8 @@ typedef struct ai_graph {
 
 ai_graph *ai_graph_new(void);
 void ai_graph_free(ai_graph *graph); /* NULL is allowed */
+/* A graph of its own over the names and constants of this one, which must outlive it. */
+ai_graph *ai_graph_copy(const ai_graph *graph);
 ai_status ai_graph_status(const ai_graph *graph, ai_error *err);
 
 /* Zeroed memory that lives as long as the graph. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Stores weights in panels as f16 or s8, where the caller asked for it: half or a quarter of the
+ * Stores weights in panels as f16 or s8, where the caller or the quantiser asked for it: half or a quarter of the
  * bytes. Biases and all else stay f32. */
 #include "pass.h"
 
@@ -42,11 +42,18 @@ static bool takes_s8(const ai_graph *graph, const ai_graph_node *node, const ai_
     return c == NULL || (c->rank > 0 && c->dim[c->rank - 1] == w->dim[1]);
 }
 
+static bool is_for_s8(const ai_graph *graph, const ai_graph_node *node)
+{
+    return node->has_s8_weights || (graph->flags & AI_CONVERT_S8_WEIGHTS) != 0;
+}
+
 static bool is_weight(const ai_graph *graph, const ai_graph_node *node, const ai_value *w)
 {
     if (w == NULL || w->data == NULL || w->type != AI_F32 || w->layout == AI_LAYOUT_PLAIN)
         return false;
-    return graph->flags & AI_CONVERT_S8_WEIGHTS ? takes_s8(graph, node, w) : takes_f16(node);
+    if (is_for_s8(graph, node))
+        return takes_s8(graph, node, w);
+    return (graph->flags & AI_CONVERT_F16_WEIGHTS) != 0 && takes_f16(node);
 }
 
 /* A weight's type and bytes after rounding, and how far it moved. */
@@ -119,11 +126,11 @@ static float round_s8(const ai_value *w, narrow_form *f)
     return beyond;
 }
 
-static narrow_form form_of(const ai_graph *graph, const ai_value *w)
+static narrow_form form_of(const ai_graph *graph, const ai_graph_node *node, const ai_value *w)
 {
     narrow_form f = {.type = AI_F16, .layout = w->layout, .bytes = w->bytes / 2};
     int64_t bytes = 0;
-    if (graph->flags & AI_CONVERT_S8_WEIGHTS) {
+    if (is_for_s8(graph, node)) {
         f.type = AI_S8;
         f.layout = AI_LAYOUT_QPANEL16;
         (void)ai_layout_bytes(f.layout, f.type, w->rank, w->dim, &bytes);
@@ -137,7 +144,7 @@ static ai_status narrow(ai_graph *graph, const ai_graph_node *node, int32_t weig
                         int32_t *narrowed, ai_error *err)
 {
     ai_value w = graph->values[weight]; /* the list of values may move */
-    narrow_form f = form_of(graph, &w);
+    narrow_form f = form_of(graph, node, &w);
     f.data = ai_graph_alloc(graph, f.bytes);
     if (f.data == NULL)
         return ai_graph_status(graph, err);
@@ -177,8 +184,6 @@ ai_status ai_pass_narrow(ai_graph *graph, ai_error *err)
 {
     ai_status status = AI_OK;
     uint32_t known = graph->value_count;
-    if ((graph->flags & (AI_CONVERT_F16_WEIGHTS | AI_CONVERT_S8_WEIGHTS)) == 0)
-        return AI_OK;
     /* of each weight: its narrow one, which nodes go on sharing */
     int32_t *done = ai_graph_alloc(graph, (known + (size_t)1) * sizeof *done);
     if (done == NULL)

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Finds the nodes that can compute with integers, those that the caller keeps from it, and those
+ * that the folding has no step for. */
+#include "quantise.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NEAREST = 3, MAX_NAME = 80 };
+
+/* ---- Finding ---- */
+
+static const struct layer_row {
+    uint16_t op;
+    ai_layer_kind kind;
+} rows[] = {
+    {AI_OP_CONV, AI_LAYER_PRODUCT},
+    {AI_OP_GEMM, AI_LAYER_PRODUCT},
+    {AI_OP_MATMUL, AI_LAYER_PRODUCT},
+    {AI_OP_ADD, AI_LAYER_SUM},
+    {AI_OP_GLOBAL_AVERAGE_POOL, AI_LAYER_SUM},
+    {AI_OP_AVERAGE_POOL, AI_LAYER_SUM},
+    {AI_OP_CONCAT, AI_LAYER_SUM},
+    {AI_OP_MAX_POOL, AI_LAYER_MOVE},
+    {AI_OP_RESHAPE, AI_LAYER_MOVE},
+    {AI_OP_FLATTEN, AI_LAYER_MOVE},
+    {AI_OP_SQUEEZE, AI_LAYER_MOVE},
+    {AI_OP_UNSQUEEZE, AI_LAYER_MOVE},
+    {AI_OP_TRANSPOSE, AI_LAYER_MOVE},
+};
+
+static const struct layer_row *find_row(const ai_graph_node *node)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].op == node->op && !node->is_dead && node->output_count == 1)
+            return &rows[i];
+    }
+    return NULL;
+}
+
+static bool is_number(const ai_graph *graph, const ai_graph_node *node, uint32_t i)
+{
+    const ai_value *v = ai_pass_input(graph, node, i);
+    return v != NULL && v->data == NULL && v->type == AI_F32 && (v->is_input || v->producer >= 0);
+}
+
+/* Weights, and how they are split into channels. */
+static bool read_product(const ai_graph *graph, const ai_graph_node *node, ai_layer *l)
+{
+    const ai_value *w = ai_pass_constant(graph, node, 1, AI_F32);
+    const ai_value *bias = ai_pass_input(graph, node, 2);
+    if (!is_number(graph, node, 0) || w == NULL || w->rank < 2 || ai_pass_elements(w) == 0)
+        return false;
+    if (node->op == AI_OP_CONV) {
+        l->channels = w->dim[0];
+    } else {
+        const ai_gemm_params *p = node->params;
+        l->is_turned = p->trans_b == 0;
+        l->channels = w->dim[l->is_turned ? 1 : 0];
+        if (w->rank != 2 || p->trans_a || p->alpha != 1 || (bias != NULL && p->beta != 1))
+            return false;
+    }
+    return bias == NULL ||
+           (bias->data != NULL && bias->type == AI_F32 && ai_pass_elements(bias) == l->channels);
+}
+
+static bool read_others(const ai_graph *graph, const ai_graph_node *node, ai_layer_kind kind)
+{
+    uint32_t count = kind == AI_LAYER_MOVE ? 1 : node->input_count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!is_number(graph, node, i))
+            return false;
+    }
+    return count > 0;
+}
+
+/* The clamp that alone reads what the node writes. */
+static void read_clamp(const ai_graph *graph, const uint32_t *uses, const int32_t *reader,
+                       ai_layer *l)
+{
+    l->lo = -INFINITY;
+    l->hi = INFINITY;
+    l->out = l->sum;
+    if (uses[l->sum] != 1 || reader[l->sum] < 0 || l->kind == AI_LAYER_MOVE)
+        return;
+    const ai_graph_node *node = &graph->nodes[reader[l->sum]];
+    float lo = -INFINITY;
+    float hi = INFINITY;
+    if (node->op == AI_OP_RELU)
+        lo = 0;
+    else if (node->op != AI_OP_CLIP || node->inputs[0] != l->sum ||
+             (ai_pass_input(graph, node, 1) != NULL && !ai_pass_scalar(graph, node, 1, &lo)) ||
+             (ai_pass_input(graph, node, 2) != NULL && !ai_pass_scalar(graph, node, 2, &hi)))
+        return;
+    if (!(lo <= hi))
+        return;
+    l->lo = lo;
+    l->hi = hi;
+    l->out = node->outputs[0];
+}
+
+/* The last node that reads each value. */
+static int32_t *find_readers(ai_graph *graph)
+{
+    int32_t *reader = ai_graph_alloc(graph, (graph->value_count + (size_t)1) * sizeof *reader);
+    for (uint32_t i = 0; i < graph->value_count && reader != NULL; i++)
+        reader[i] = -1;
+    for (uint32_t i = 0; i < graph->node_count && reader != NULL; i++) {
+        const ai_graph_node *node = &graph->nodes[i];
+        for (uint32_t k = 0; k < node->input_count && !node->is_dead; k++) {
+            if (node->inputs[k] >= 0)
+                reader[node->inputs[k]] = (int32_t)i;
+        }
+    }
+    return reader;
+}
+
+static bool add_layer(ai_calibration *c, ai_graph *graph, uint32_t index,
+                      const struct layer_row *row, const uint32_t *uses, const int32_t *reader)
+{
+    const ai_graph_node *node = &graph->nodes[index];
+    ai_layer l = {.node = index,
+                  .name = node->name,
+                  .op = node->op,
+                  .kind = row->kind,
+                  .sum = node->outputs[0]};
+    const ai_value *y = &graph->values[l.sum];
+    bool is_one = row->kind == AI_LAYER_PRODUCT ? read_product(graph, node, &l)
+                                                : read_others(graph, node, row->kind);
+    if (!is_one || y->type != AI_F32 || y->rank == 0 || ai_pass_elements(y) == 0)
+        return true;
+    read_clamp(graph, uses, reader, &l);
+    if (l.channels > 0) {
+        l.bias = ai_graph_alloc(graph, (size_t)l.channels * sizeof *l.bias);
+        l.distance = ai_graph_alloc(graph, (size_t)l.channels * sizeof *l.distance);
+        if (l.bias == NULL || l.distance == NULL)
+            return false;
+    }
+    c->layer_of[l.out] = (int32_t)c->layer_count;
+    c->layers[c->layer_count++] = l;
+    return true;
+}
+
+/* ---- Names ---- */
+
+/* How many letters must change. */
+static uint32_t distance(const char *a, const char *b)
+{
+    uint32_t row[MAX_NAME + 1];
+    size_t bytes = strnlen(b, MAX_NAME);
+    for (uint32_t k = 0; k <= bytes; k++)
+        row[k] = k;
+    for (uint32_t i = 1; i <= MAX_NAME && a[i - 1] != 0; i++) {
+        uint32_t corner = row[0];
+        row[0] = i;
+        for (uint32_t k = 1; k <= bytes; k++) {
+            uint32_t best = corner + (a[i - 1] != b[k - 1]);
+            corner = row[k];
+            best = row[k] + 1 < best ? row[k] + 1 : best;
+            row[k] = row[k - 1] + 1 < best ? row[k - 1] + 1 : best;
+        }
+    }
+    return row[bytes];
+}
+
+ai_layer *ai_layer_named(const ai_calibration *c, const char *name)
+{
+    for (uint32_t i = 0; i < c->layer_count; i++) {
+        if (strcmp(c->layers[i].name, name) == 0)
+            return &c->layers[i];
+    }
+    return NULL;
+}
+
+static ai_status fail_unknown(const ai_calibration *c, const char *name, ai_error *err)
+{
+    char text[160] = "";
+    size_t used = 0;
+    uint32_t last = 0;
+    for (int k = 0; k < NEAREST; k++) { /* a greater distance each time, of several the first */
+        const char *best = NULL;
+        uint32_t least = UINT32_MAX;
+        for (uint32_t i = 0; i < c->layer_count; i++) {
+            const char *other = c->layers[i].name;
+            uint32_t d = distance(name, other) * 4096 + (i < 4095 ? i : 4095) + 1;
+            if (d > last && d < least) {
+                least = d;
+                best = other;
+            }
+        }
+        if (best == NULL || strlen(best) + used + 6 > sizeof text)
+            break;
+        last = least;
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used, "%s'%s'", k > 0 ? ", " : "", best);
+    }
+    return ai_fail(err, AI_E_ARGUMENT, "no layer is called '%.40s'%s%s", name,
+                   used > 0 ? ", the nearest are " : " or could be quantised", text);
+}
+
+static ai_status keep_layers(ai_calibration *c, ai_error *err)
+{
+    for (size_t i = 0; i < c->options.keep_count; i++) {
+        ai_layer *l = ai_layer_named(c, c->options.keep[i]);
+        if (l == NULL)
+            return fail_unknown(c, c->options.keep[i], err);
+        l->form = AI_FORM_F32;
+        l->why = "asked for";
+    }
+    return AI_OK;
+}
+
+/* ---- What the folding takes ---- */
+
+/* What is read by no other step on integers is left as numbers where weights alone can be s8. */
+static void leave_results(ai_calibration *c, ai_graph *graph)
+{
+    bool *is_read = ai_graph_alloc(graph, graph->value_count + (size_t)1);
+    for (uint32_t i = 0; i < c->layer_count && is_read != NULL; i++) {
+        const ai_graph_node *node = &graph->nodes[c->layers[i].node];
+        for (uint32_t k = 0; k < node->input_count && c->layers[i].form == AI_FORM_INT8; k++) {
+            if (node->inputs[k] >= 0)
+                is_read[node->inputs[k]] = true;
+        }
+    }
+    for (uint32_t i = 0; i < c->layer_count && is_read != NULL; i++) {
+        ai_layer *l = &c->layers[i];
+        bool is_result = ai_pass_is_kept(graph, l->out);
+        if (l->form != AI_FORM_INT8 || (is_read[l->out] && !is_result))
+            continue;
+        if (l->op == AI_OP_GEMM || l->op == AI_OP_MATMUL) {
+            l->form = AI_FORM_WEIGHTS;
+            l->why = "result";
+        } else if (is_result) {
+            l->form = AI_FORM_F32;
+            l->why = "result";
+        }
+    }
+}
+
+ai_status ai_layers_find(ai_calibration *c, ai_graph *graph, ai_error *err)
+{
+    ai_status status = ai_pass_need_shapes(graph, err);
+    if (status != AI_OK)
+        return status;
+    const uint32_t *uses = ai_pass_uses(graph);
+    const int32_t *reader = find_readers(graph);
+    c->layers = ai_graph_alloc(graph, (graph->node_count + (size_t)1) * sizeof *c->layers);
+    c->ranges = ai_graph_alloc(graph, (graph->value_count + (size_t)1) * sizeof *c->ranges);
+    c->layer_of = ai_graph_alloc(graph, (graph->value_count + (size_t)1) * sizeof *c->layer_of);
+    if (uses == NULL || reader == NULL || c->layers == NULL || c->ranges == NULL ||
+        c->layer_of == NULL)
+        return ai_graph_status(graph, err);
+    c->value_count = graph->value_count;
+    for (uint32_t i = 0; i < graph->value_count; i++)
+        c->layer_of[i] = -1;
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const struct layer_row *row = find_row(&graph->nodes[i]);
+        if (row != NULL && !add_layer(c, graph, i, row, uses, reader))
+            return ai_graph_status(graph, err);
+    }
+    status = keep_layers(c, err);
+    if (status == AI_OK)
+        leave_results(c, graph);
+    return status;
+}
+
+/* A node of that name that computes with numbers although it was given integers. */
+static bool is_left(const ai_graph *graph, const ai_layer *layer)
+{
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const ai_graph_node *node = &graph->nodes[i];
+        if (node->is_dead || node->op != layer->op || strcmp(node->name, layer->name) != 0)
+            continue;
+        const ai_value *y = &graph->values[node->outputs[0]];
+        if (y->type == AI_F32)
+            return true;
+    }
+    return false;
+}
+
+void ai_layers_settle(ai_calibration *c, const ai_graph *graph)
+{
+    for (uint32_t i = 0; i < c->layer_count; i++) {
+        ai_layer *l = &c->layers[i];
+        const ai_graph_node *node = &graph->nodes[l->node];
+        uint32_t count = l->kind == AI_LAYER_SUM ? node->input_count : 1;
+        for (uint32_t k = 0; k < count && l->kind != AI_LAYER_PRODUCT; k++) {
+            int32_t from = c->layer_of[node->inputs[k]];
+            if (l->form == AI_FORM_INT8 && (from < 0 || c->layers[from].form != AI_FORM_INT8)) {
+                l->form = AI_FORM_F32;
+                l->why = "reads numbers";
+            }
+        }
+        if (l->kind == AI_LAYER_MOVE && l->form == AI_FORM_INT8)
+            c->ranges[l->out] = c->ranges[node->inputs[0]];
+    }
+}
+
+ai_status ai_layers_try(ai_calibration *c, const ai_graph *graph, ai_error *err)
+{
+    bool is_changed = true;
+    ai_status status = AI_OK;
+    while (is_changed && status == AI_OK) {
+        ai_graph *copy = ai_graph_copy(graph);
+        is_changed = false;
+        if (copy == NULL)
+            return ai_fail(err, AI_E_MEMORY, "no memory for a graph");
+        ai_layers_settle(c, graph);
+        status = ai_insert(c, copy, err);
+        if (status == AI_OK)
+            status = ai_pass_quantize(copy, err);
+        for (uint32_t i = 0; i < c->layer_count && status == AI_OK; i++) {
+            ai_layer *l = &c->layers[i];
+            if (l->form == AI_FORM_INT8 && is_left(copy, l)) {
+                l->form = AI_FORM_F32;
+                l->why = "no step on integers";
+                is_changed = true;
+            }
+        }
+        ai_graph_free(copy);
+    }
+    return status;
+}
