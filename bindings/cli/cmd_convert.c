@@ -6,6 +6,7 @@
 #include "ai_convert.h"
 #include "ai_task.h"
 #include "cli.h"
+#include "int8.h"
 
 enum { MAX_LABEL_BYTES = 64 << 20, MAX_RESOURCE_BYTES = 64 << 20 };
 
@@ -26,6 +27,11 @@ static const ai_cli_option options[] = {
      "off: every Conv runs directly, in a smaller file; else where it pays"},
     {"weights", 0, AI_CLI_TEXT, false, 0, "f32|f16|s8",
      "weights are rounded, in half or a quarter of the file; the error is told"},
+    {"int8", 0, AI_CLI_TEXT, false, 0, "FROM",
+     "layers compute with 8 bits, by a folder of images, an .npz or a .lai"},
+    {"ranges", 0, AI_CLI_TEXT, false, 0, "METHOD",
+     "of 8 bits: mse, min-max or percentile; else percentile"},
+    {"keep", 0, AI_CLI_LIST, false, 0, "NODE", "a layer that stays f32 with --int8"},
     {"strips", 0, AI_CLI_TEXT, false, 0, "auto|off",
      "off: every Conv and pool is a step of its own; else some run together"},
 };
@@ -51,7 +57,9 @@ typedef struct watch { /* what the converter's hooks know */
     bool is_classifier;
     bool is_writer;
     bool is_rounded;
+    bool is_quantised;
     char rounding[128]; /* what rounding the weights did */
+    char *report;       /* of --int8 */
 } watch;
 
 static void free_parts(parts *p)
@@ -246,12 +254,15 @@ static void note_rounding(watch *w, const ai_model *model)
                          ? strndup(resource.data, resource.bytes)
                          : NULL;
         const char *found = text ? strstr(text, "\"weights\":{") : NULL;
-        if (found && sscanf(found, "\"weights\":{\"type\":\"%3[a-z0-9]\",\"count\":%u,\"error\":%lf",
-                            type, &count, &error) == 3)
+        if (found &&
+            sscanf(found, "\"weights\":{\"type\":\"%3[a-z0-9]\",\"count\":%u,\"error\":%lf", type,
+                   &count, &error) == 3)
             snprintf(w->rounding, sizeof w->rounding,
                      "%u weights are %s, with a relative error of at most %.2g", count, type,
                      error);
         free(text);
+        if (strcmp(resource.name, "int8") == 0 && w->is_quantised)
+            w->report = strndup(resource.data, resource.bytes);
     }
 }
 
@@ -283,45 +294,64 @@ static const char *concerned(const ai_cli_args *args, const watch *w, ai_status 
     return is_early || is_late ? ai_cli_text(args, "out") : args->operands[0];
 }
 
+static void fill_options(ai_convert_options *o, const ai_cli_args *args, const parts *p,
+                         const ai_cli_int8 *q, watch *w)
+{
+    o->shapes = p->shapes;
+    o->shape_count = p->shape_count;
+    o->outputs = p->outputs;
+    o->output_count = ai_cli_list_count(args, "output");
+    o->states = p->states;
+    o->state_count = ai_cli_list_count(args, "state");
+    o->resources = p->resources;
+    o->resource_count = p->resource_count;
+    o->name = ai_cli_text(args, "name");
+    o->licence = ai_cli_text(args, "licence");
+    o->quantise = q->path ? &q->options : NULL;
+    o->progress = show_progress;
+    o->check = check_model;
+    o->user = w;
+    w->is_classifier = p->recipe != NULL;
+    for (uint32_t i = 0; i < p->given_count; i++)
+        w->is_writer = w->is_writer || strcmp(p->resource_names[i], "text") == 0;
+    w->is_rounded = (o->flags & (AI_CONVERT_F16_WEIGHTS | AI_CONVERT_S8_WEIGHTS)) != 0;
+    w->is_quantised = q->path != NULL;
+}
+
+static int convert(const ai_cli_args *args, const ai_convert_options *o, watch *w)
+{
+    ai_error err;
+    int status = AI_CLI_OK;
+    ai_cli_hold_signals();
+    ai_status converted = ai_convert_file(args->operands[0], ai_cli_text(args, "out"), o, &err);
+    ai_cli_bar_clear(&w->bar);
+    if (converted != AI_OK)
+        status = ai_cli_failed(concerned(args, w, converted), &err);
+    else if (w->rounding[0])
+        puts(w->rounding);
+    else if (w->report)
+        ai_cli_int8_report(w->report, strlen(w->report));
+    ai_cli_release_signals();
+    return status;
+}
+
 static int run(const ai_cli_args *args)
 {
     parts p;
-    ai_error err;
+    ai_cli_int8 q = {0};
     watch w = {0};
-    uint32_t flags = 0;
+    ai_convert_options o = AI_CONVERT_OPTIONS_INIT;
     int status = take_parts(&p, args);
     if (status == AI_CLI_OK)
-        status = take_flags(args, &flags);
+        status = take_flags(args, &o.flags);
+    if (status == AI_CLI_OK)
+        status = ai_cli_int8_take(&q, args, p.recipe, &w.bar);
     if (status == AI_CLI_OK) {
-        ai_convert_options o = AI_CONVERT_OPTIONS_INIT;
-        o.flags = flags;
-        o.shapes = p.shapes;
-        o.shape_count = p.shape_count;
-        o.outputs = p.outputs;
-        o.output_count = ai_cli_list_count(args, "output");
-        o.states = p.states;
-        o.state_count = ai_cli_list_count(args, "state");
-        o.resources = p.resources;
-        o.resource_count = p.resource_count;
-        o.name = ai_cli_text(args, "name");
-        o.licence = ai_cli_text(args, "licence");
-        o.progress = show_progress;
-        o.check = check_model;
-        o.user = &w;
-        w.is_classifier = p.recipe != NULL;
-        for (uint32_t i = 0; i < p.given_count; i++)
-            w.is_writer = w.is_writer || strcmp(p.resource_names[i], "text") == 0;
-        w.is_rounded = (flags & (AI_CONVERT_F16_WEIGHTS | AI_CONVERT_S8_WEIGHTS)) != 0;
-        ai_cli_hold_signals();
-        ai_status converted =
-            ai_convert_file(args->operands[0], ai_cli_text(args, "out"), &o, &err);
-        ai_cli_bar_clear(&w.bar);
-        if (converted != AI_OK)
-            status = ai_cli_failed(concerned(args, &w, converted), &err);
-        else if (w.rounding[0])
-            puts(w.rounding);
-        ai_cli_release_signals();
+        fill_options(&o, args, &p, &q, &w);
+        status = convert(args, &o, &w);
     }
+    free(w.report);
+    ai_cli_int8_free(&q);
     free_parts(&p);
     return status;
 }
@@ -334,7 +364,9 @@ const ai_cli_command ai_command_convert = {
     "of a symbolic link, the file it leads to. With --image, `ai classify` must take the result,\n"
     "with a resource 'text' `ai write`.\n"
     "SPEC as JSON is described in docs/format.md; keras is nearest to 224x224 without crop, BGR\n"
-    "minus the mean.",
+    "minus the mean. --int8 calibrates with samples of what the network will see, images through\n"
+    "--image or an array for each input, or does again what made a .lai; it prints what became of\n"
+    "each layer: docs/quantising.md.",
     options,
     AI_CLI_OPTION_COUNT(options),
     1,

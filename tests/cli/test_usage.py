@@ -29,7 +29,7 @@ def test_help(ai, command):
 
 OPTIONS = {
     "convert": ["--out", "--shape", "--labels", "--image", "--resource", "--output", "--state", "--name",
-                "--licence", "--winograd", "--weights", "--strips"],
+                "--licence", "--winograd", "--weights", "--int8", "--ranges", "--keep", "--strips"],
     "info": ["--shape", "--threads", "--steps", "--json", "--graph", "--map"],
     "verify": [],
     "run": ["--input", "--output-dir", "--shape", "--threads", "--cpu"],
@@ -45,7 +45,7 @@ OPTIONS = {
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_names_every_option(ai, command):
-    named = re.findall(r"^  (?:-\w, )?(--[a-z-]+)", ai(command, "--help").out, re.M)
+    named = re.findall(r"^  (?:-\w, )?(--[a-z0-9-]+)", ai(command, "--help").out, re.M)
     assert named == [*OPTIONS[command], "--help"]
 
 
