@@ -27,8 +27,9 @@ typedef struct tile {
     int          form;
     const char  *next;        /* what to prefetch beside this panel, or NULL: the panels behind */
     int64_t      next_panel;  /* bytes of it for each panel */
-    const char  *ahead;       /* what this tile prefetches, evenly, to the L2 cache: */
-    int64_t      ahead_step;  /* bytes of it for each element of a run */
+    const char  *ahead;       /* what this tile prefetches to the L2 cache: */
+    int64_t      ahead_step;  /* bytes of it for each element of a run, */
+    int64_t      ahead_run;   /* and from a run to the next */
 } tile;
 
 /* Forms with constant distances: this in_step, bias_step 0, the other steps 16. */
@@ -89,6 +90,7 @@ static void tile_set_ahead(tile *t, int64_t panels, int64_t tiles)
     const int64_t bytes = panels * (t->next ? t->next_panel : t->panel * (int64_t)sizeof(float));
     t->ahead = t->next ? t->next : (const char *)(t->weights + panels * t->panel);
     t->ahead_step = steps > 0 ? (bytes + steps - 1) / steps : 0;
+    t->ahead_run = t->run * t->ahead_step;
 }
 
 /* How many tiles the pixels take. */
@@ -115,14 +117,33 @@ static void tile_pixels(tile *at, int panels, int64_t pixels)
     at->ahead = t.ahead;
 }
 
+/* While small weights stay in L2, a tile of `panels` asks for what comes from afar, run by run: the
+ * residual of the panels behind, after the last of them the inputs of the next pixels. */
+static void tile_set_beside(tile *t, int panels, int64_t width, bool is_last)
+{
+    const int64_t size = sizeof(float);
+    if (t->n1 * t->n2 != 1)
+        return;
+    if (t->residual && !is_last) {
+        t->ahead = (const char *)(t->residual + panels * t->residual_panel);
+        t->ahead_step = t->residual_step * size;
+        t->ahead_run = t->residual_panel * size;
+    } else {
+        t->ahead = (const char *)(t->in + width * t->in_step);
+        t->ahead_step = t->in_step * size;
+        t->ahead_run = t->d0 * size;
+    }
+}
+
 /* All panels of `width` pixels. */
 static void tile_panels(tile t, int64_t panels, int64_t width)
 {
     while (panels > 0) {
         const int group = panels < TILE_PANELS ? 1 : TILE_PANELS;
+        panels -= group;
+        tile_set_beside(&t, group, width, panels == 0);
         tile_get(group, width)(&t);
         tile_next_panel(&t, group);
-        panels -= group;
     }
 }
 

@@ -10,11 +10,12 @@
 #define SUM(ADD, n) SUM_FROM(BASES, ADD, n)
 #define SUM_FROM(BASES, ADD, n)                                                                    \
     const int64_t ahead_step = t->ahead_step;                                                      \
+    const int64_t ahead_run = t->ahead_run;                                                        \
     const char *ahead = t->ahead;                                                                  \
     for (int64_t i0 = 0; i0 < t->n0; i0++) {                                                       \
         const int64_t run = i0 + 1 < t->n0 ? t->run : t->run_last;                                 \
         for (int64_t i1 = 0; i1 < t->n1; i1++)                                                     \
-            for (int64_t i2 = 0; i2 < t->n2; i2++, w += run * 16, ahead += run * ahead_step) {     \
+            for (int64_t i2 = 0; i2 < t->n2; i2++, w += run * 16, ahead += ahead_run) {           \
                 const float *const in = t->in + i0 * t->d0 + i1 * t->d1 + i2 * t->d2;              \
                 BASES                                                                              \
                 UNROLL for (int64_t k = 0; k < run; k++)                                           \
