@@ -121,6 +121,27 @@ static ai_status may_go_on(const ai_session *s, const ai_call *call, uint64_t be
     return status;
 }
 
+typedef void weights_fn(const void *data, size_t bytes);
+
+/* Packed weights are read from end to end; of others a step may read a few rows. */
+static void each_weight(const ai_step *step, weights_fn *fn)
+{
+    for (uint32_t i = 0; i < step->in_count && !step->is_folded; i++) {
+        const ai_tensor *t = step->in[i];
+        if (t && t->kind == AI_TENSOR_CONSTANT && t->layout != AI_LAYOUT_PLAIN)
+            fn(t->data, (size_t)t->bytes);
+    }
+}
+
+/* The weights of a step come at once before it runs for the first time, while the system reads
+ * those of the next: page faults, 64 KiB each, take 5.5 us (a virtual machine). */
+static void load_weights(const ai_session *s, uint32_t index)
+{
+    each_weight(&s->steps[index], ai_os_preload);
+    if (index + 1 < s->model->step_count)
+        each_weight(&s->steps[index + 1], ai_os_announce);
+}
+
 static ai_status run_steps(ai_session *s, const ai_call *call, ai_error *err)
 {
     uint64_t begin = call->timeout_ns ? ai_os_now() : 0;
@@ -128,11 +149,14 @@ static ai_status run_steps(ai_session *s, const ai_call *call, ai_error *err)
     for (uint32_t i = 0; i < s->model->step_count; i++) {
         ai_step *step = &s->steps[i];
         ai_status status = may_go_on(s, call, begin, i, err);
+        if (!status && !s->is_loaded)
+            load_weights(s, i);
         if (!status)
             status = is_profiled ? run_profiled(s, step, err) : run_step(s, step, err);
         if (status)
             return status;
     }
+    s->is_loaded = true;
     return AI_OK;
 }
 

@@ -19,8 +19,10 @@ void ai_os_unmap(const void *data, size_t bytes);
 #define AI_OS_HUGE ((size_t)2 << 20)
 void ai_os_use_huge(void *memory, size_t bytes);
 
-/* Reads one byte of every page, so that all of it is in memory. */
+/* Brings every page into memory and into the page table: at once, or by reading a byte of each. */
 void ai_os_preload(const void *data, size_t bytes);
+/* Lets the system begin to read what is not in memory; returns at once. */
+void ai_os_announce(const void *data, size_t bytes);
 
 /* Nanoseconds of a clock that only goes forward. */
 uint64_t ai_os_now(void);

@@ -221,7 +221,8 @@ static ai_status finish(ai_session *s, ai_place *places, ai_error *err)
         return status;
     /* From here on the planner's notes are overwritten. */
     ai_state_start(s);
-    if (s->flags & AI_PRELOAD)
+    s->is_loaded = (s->flags & AI_PRELOAD) != 0;
+    if (s->is_loaded)
         ai_os_preload(s->model->weights, (size_t)s->model->weight_bytes);
     if (s->threads == 1)
         return AI_OK;

@@ -30,6 +30,7 @@ struct ai_session {
     uint32_t threads;
     uint32_t flags;
     bool is_allocated; /* the block is ours */
+    bool is_loaded;    /* a call has run all steps: their weights are in memory */
 };
 
 /* A planner's note on a tensor or on a step's scratch. Tensors that share memory form a group; the

@@ -7,6 +7,7 @@
 #include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -151,6 +152,25 @@ START_TEST(test_threads)
 }
 END_TEST
 
+/* Every page of the range, and none beside it. */
+START_TEST(test_preload)
+{
+    enum { PAGES = 8 };
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *data = mmap(NULL, PAGES * page, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    unsigned char there[PAGES];
+    ck_assert_ptr_ne(data, MAP_FAILED);
+    ai_os_announce(data, 0);
+    ai_os_announce(data + 5, page);
+    ai_os_preload(data, 0);
+    ai_os_preload(data + 2 * page - 1, 3 * page + 2);
+    ck_assert_int_eq(mincore(data, PAGES * page, there), 0);
+    for (int i = 0; i < PAGES; i++)
+        ck_assert_int_eq(there[i] & 1, i >= 1 && i <= 5);
+    munmap(data, PAGES * page);
+}
+END_TEST
+
 START_TEST(test_clock)
 {
     uint64_t a = ai_os_now();
@@ -194,6 +214,7 @@ Suite *os_suite(void)
     tcase_add_test(c, test_quota_kubernetes);
     tcase_add_test(c, test_quota_odd);
     tcase_add_test(c, test_threads);
+    tcase_add_test(c, test_preload);
     tcase_add_test(c, test_clock);
     tcase_add_test(c, test_float);
     suite_add_tcase(suite, c);
