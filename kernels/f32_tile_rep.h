@@ -58,7 +58,13 @@
 /* Where pixel j and panel p start and end. */
 #define BIAS(p, j)     (t->bias + (p) * t->bias_panel + (is_fixed ? 0 : (j) * t->bias_step))
 #define RESIDUAL(p, j) (residual + (p) * t->residual_panel + (j) * (is_fixed ? 16 : t->residual_step))
-#define OUT(p, j)      (t->out + (p) * t->out_panel + (j) * (is_fixed ? 16 : t->out_step))
+#define OUT(p, j)      (out + (p) * out_panel + (j) * (is_fixed ? 16 : out_step))
+
+/* Read once: as far as a compiler knows, what is stored there may be the tile itself. */
+#define OUT_ONCE                                                                                   \
+    float *const out = t->out;                                                                     \
+    const int64_t out_panel = t->out_panel, out_step = t->out_step;                                \
+    (void)out_panel, (void)out_step;
 
 /* The line of pixel j and panel p that the tile will write, asked for before the sums: a store that
  * misses would wait for it. NO_PREFETCH is for tiles too small to gain. */

@@ -54,6 +54,7 @@ ai_kernel_fn ai_f32_gemm_6x16_avx2;
     {                                                                                              \
         const float *w = t->weights;                                                               \
         const float *const residual = t->residual;                                                 \
+        OUT_ONCE                                                                                   \
         REP##n(PREFETCH);                                                                          \
         REP##n(START);                                                                             \
         SUM(ADD, n);                                                                               \
@@ -110,6 +111,7 @@ static bool tile_run_map(const tile_rows *r)
     {                                                                                              \
         const bool is_fixed = true;                                                                \
         const float *const residual = t->residual;                                                 \
+        OUT_ONCE                                                                                   \
         REP##n(WEIGHTS);                                                                           \
         REP##n(START_ROW);                                                                         \
         for (int64_t k = 0; k < t->run; k++) {                                                     \

@@ -44,6 +44,7 @@ ai_kernel_fn ai_f32_gemm_14x32_avx512;
     {                                                                                              \
         const float *w = t->weights;                                                               \
         const float *const residual = t->residual;                                                 \
+        OUT_ONCE                                                                                   \
         REP##n(PREFETCH);                                                                          \
         REP##n(START1);                                                                            \
         SUM(ADD1, n);                                                                              \
@@ -78,6 +79,7 @@ ai_kernel_fn ai_f32_gemm_14x32_avx512;
         const float *w = t->weights;                                                               \
         const int64_t panel = t->panel;                                                            \
         const float *const residual = t->residual;                                                 \
+        OUT_ONCE                                                                                   \
         REP##n(PREFETCH);                                                                          \
         REP##n(START2);                                                                            \
         SUM(ADD2, n);                                                                              \
@@ -140,7 +142,7 @@ static tile_fn *tile_get(int panels, int64_t width)
 #define MAP_BASES                                                                                  \
     const float *const base0 = in, *const base1 = in + r->in_row;                                  \
     const float *const base2 = base1 + r->in_row, *const base3 = base2 + r->in_row;
-#define MAP_OUT(y, x)      (t->out + (y)*r->out_row + (x)*16)
+#define MAP_OUT(y, x)      (out + (y)*out_row + (x)*16)
 #define MAP_RESIDUAL(y, x) (residual + (y)*r->residual_row + (x)*16)
 #define MAP_START(j, y, x) __m512 sum##j = _mm512_loadu_ps(t->bias);
 #define MAP_STORE(j, y, x) STORE_AT(sum##j, MAP_OUT(y, x));
@@ -155,6 +157,8 @@ static tile_fn *tile_get(int panels, int64_t width)
         const bool is_fixed = false;                                                               \
         const float *w = t->weights;                                                               \
         const float *const residual = t->residual;                                                 \
+        OUT_ONCE                                                                                   \
+        const int64_t out_row = r->out_row;                                                        \
         MAP##n(MAP_START);                                                                         \
         SUM_FROM(MAP_BASES, MAP_ADD, n);                                                           \
         FINISH(MAP##n(MAP_ADD_RESIDUAL), MAP##n(MAP_STORE));                                       \
@@ -200,6 +204,7 @@ static bool tile_run_map(const tile_rows *r)
     {                                                                                              \
         const bool is_fixed = true;                                                                \
         const float *const residual = t->residual;                                                 \
+        OUT_ONCE                                                                                   \
         REP##n(WEIGHTS);                                                                           \
         REP##n(START_ROW);                                                                         \
         for (int64_t k = 0; k < t->run; k++) {                                                     \

@@ -62,6 +62,7 @@ INLINE void store(float *out, float32x4_t x, float32x4_t lo, float32x4_t hi)
     {                                                                                              \
         const float *w = t->weights;                                                               \
         const float *const residual = t->residual;                                                 \
+        OUT_ONCE                                                                                   \
         REP##n(PREFETCH);                                                                          \
         REP##n(START);                                                                             \
         SUM(ADD, n);                                                                               \
@@ -122,6 +123,7 @@ static bool tile_run_map(const tile_rows *r)
     {                                                                                              \
         const bool is_fixed = true;                                                                \
         const float *const residual = t->residual;                                                 \
+        OUT_ONCE                                                                                   \
         REP##n(WEIGHTS);                                                                           \
         REP##n(START_ROW);                                                                         \
         for (int64_t k = 0; k < t->run; k++) {                                                     \
