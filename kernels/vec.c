@@ -64,17 +64,12 @@ typedef struct depthwise_row {
     int64_t tap_row, tap_col, step; /* between taps below, beside; between pixels */
 } depthwise_row;
 
-AI_INLINE void depthwise_store(const depthwise_row *r, int64_t col, vf sum)
-{
-    if (r->residual)
-        sum = v_add(sum, v_load(r->residual + col * 16));
-    v_store(r->out + col * 16, v_clamp(sum, v_set(r->conv->lo), v_set(r->conv->hi)));
-}
-
 /* n pixels: their sums hide the latency of one another's, and share the loads of weights. */
 #define DEPTHWISE_START(j, b, o) vf sum##j = r->bias;
 #define DEPTHWISE_ADD(j, b, o)   sum##j = v_fma(v_load(tap##b + (o)*step), weight, sum##j);
-#define DEPTHWISE_END(j, b, o)   depthwise_store(r, col + (j), sum##j);
+#define DEPTHWISE_RESIDUAL(j, b, o)                                                                \
+    sum##j = v_add(sum##j, v_load(residual + (col + (j)) * 16));
+#define DEPTHWISE_END(j, b, o) v_store(out + (col + (j)) * 16, v_clamp(sum##j, lo, hi));
 #define DEPTHWISE(n)                                                                               \
     static void depthwise_##n(const depthwise_row *r, int64_t col)                                 \
     {                                                                                              \
@@ -89,6 +84,12 @@ AI_INLINE void depthwise_store(const depthwise_row *r, int64_t col, vf sum)
                 (void)tap1, (void)tap2;                                                            \
                 REP##n(DEPTHWISE_ADD);                                                             \
             }                                                                                      \
+        }                                                                                          \
+        const vf lo = v_set(r->conv->lo), hi = v_set(r->conv->hi);                                 \
+        const float *const residual = r->residual;                                                 \
+        float *const out = r->out;                                                                 \
+        if (residual) {                                                                            \
+            REP##n(DEPTHWISE_RESIDUAL);                                                            \
         }                                                                                          \
         REP##n(DEPTHWISE_END);                                                                     \
     }
@@ -119,9 +120,8 @@ enum { DEPTHWISE_MOST = 6 }; /* 12 of 16 registers on AVX2, 24 of 32 on NEON */
     M(6, weight, tap)
 #define START_3X3(j, weight, tap) vf sum##j = bias;
 #define ADD_3X3(j, weight, tap)   sum##j = v_fma(v_load((tap) + (j)*step), weight, sum##j);
-#define RESIDUAL_3X3(j, weight, tap)                                                               \
-    sum##j = v_add(sum##j, v_load(residual + (col + (j)) * 16));
-#define END_3X3(j, weight, tap) v_store(out + (col + (j)) * 16, v_clamp(sum##j, lo, hi));
+#define RESIDUAL_3X3(j, weight, tap) DEPTHWISE_RESIDUAL(j, , )
+#define END_3X3(j, weight, tap)      DEPTHWISE_END(j, , )
 static int64_t depthwise_3x3(const depthwise_row *r)
 {
     const float *const w = r->weights;
