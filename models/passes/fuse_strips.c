@@ -10,8 +10,8 @@
  * and where two threads share out the rows of a map of 14x14 or more: then neither reads or writes
  * what the other's cache holds, and both wait once for each chain. All chains of 250 kB and more
  * joined, beside those of 1 MB and more: MobileNetV2 takes 0.95 of the time on two threads, 1.005
- * on one, EfficientNet-Lite0 0.985 and 1.00. Single chains on one thread, ms of least of 3 runs, one
- * core with AVX-512 and 2 MiB of L2:
+ * on one, EfficientNet-Lite0 0.985 and 1.00. Single chains on one thread, ms of least of 3 runs,
+ * one core with AVX-512 and 2 MiB of L2:
  *   between     map          channels         alone    joined
  *   4.8 MB      112 -> 56    16 -> 96 -> 24   0.692    0.524
  *   1.8 MB      56           24 -> 144 -> 24  0.496    0.459
