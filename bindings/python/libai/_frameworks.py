@@ -68,7 +68,8 @@ def _torch(module: Any, example: Any, path: Path, _: Collection[str]) -> Exporte
     torch = import_module("torch")
     if example is None:
         raise TypeError("example is None, a torch.nn.Module needs a tensor or a tuple of tensors")
-    tensors = tuple(torch.as_tensor(one) for one in _listed(example))
+    # Each its own: of a tensor that is given twice the exporter makes one input of two names.
+    tensors = tuple(torch.as_tensor(one).clone() for one in _listed(example))
     names = list(inspect.signature(module.forward).parameters)[:len(tensors)]
     was_training = module.training
     module.eval()
