@@ -254,7 +254,7 @@ const ai_route *ai_route_find(const ai_http *http, const char *method, const cha
 /* Answers a body in CloudEvents' form (binary, structured, batch); false: it is none. */
 bool ai_cloudevents_answer(ai_worker *w, ai_exchange *x);
 
-/* ---- Log and counters (log.c) ---- */
+/* ---- Lines (log.c) and counters (metrics.c) ---- */
 
 typedef struct ai_log_entry {
     const char *id;
@@ -267,12 +267,16 @@ typedef struct ai_log_entry {
     const ai_answer *answer;
 } ai_log_entry;
 
-/* One JSON line on stdout, and the counters. */
+/* Counts it, and one JSON line on stdout. */
 void ai_log_request(ai_function *f, const ai_log_entry *entry);
+/* That line. */
+void ai_log_answer(const ai_log_entry *entry);
 /* A JSON line on stderr. severity: "INFO", "WARNING", "ERROR". */
 void ai_log(const char *severity, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A line of the platform's own, with its newline, of at most 511 bytes. */
 void ai_log_mark(int file, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Lines that nobody has read in time. */
+uint32_t ai_log_lost(void);
 /* Prometheus' text; to be freed; NULL: no memory. */
 char *ai_metrics_text(ai_function *f);
 uint64_t ai_now(void); /* ns of the monotonic clock */

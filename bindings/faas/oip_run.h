@@ -3,6 +3,7 @@
  *
  *   oip.c         paths, and what is said of servers and models
  *   oip_read.c    the request; oip_types.c: elements
+ *   oip_run.c     refusals, and what is asked of an output
  *   oip_infer.c   matches tensors with the model's, and runs it
  *   oip_bytes.c   BYTES for models that name pictures or write texts
  *   oip_classes.c the best classes of an output
