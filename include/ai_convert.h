@@ -20,17 +20,19 @@ typedef int32_t (*ai_progress_fn)(void *user, const char *part, uint64_t done, u
  * its code and *err are those of the conversion. */
 typedef ai_status (*ai_check_fn)(void *user, const ai_model *model, ai_error *err);
 
-typedef struct ai_named_shape {        /* fixed for ever */
+/* A default shape. Fixed for ever. */
+typedef struct ai_named_shape {
     const char *name;                  /* of a graph input */
-    uint32_t    rank;
-    uint32_t    reserved;
-    int64_t     dim[AI_MAX_RANK];
+    uint32_t    rank;                  /* number of dimensions */
+    uint32_t    reserved;              /* 0 */
+    int64_t     dim[AI_MAX_RANK];      /* the dimensions, each at least 1 */
 } ai_named_shape;
 
-typedef struct ai_named_data {         /* fixed for ever: becomes a resource of the file */
-    const char *name;
-    const void *data;
-    size_t      bytes;
+/* What becomes a resource of the file. Fixed for ever. */
+typedef struct ai_named_data {
+    const char *name;                  /* such as "labels" */
+    const void *data;                  /* copied as it is */
+    size_t      bytes;                 /* of data */
 } ai_named_data;
 
 /* Flags of ai_convert_options. */
@@ -61,39 +63,41 @@ enum {
     AI_RANGES_MSE = 2                  /* the least mean squared error */
 };
 
+/* How a network is quantised. */
 typedef struct ai_quantise_options {
-    uint32_t           size;
+    uint32_t           size;           /* sizeof(ai_quantise_options) */
     uint32_t           ranges;         /* AI_RANGES_* */
-    ai_sample_fn       sample;
+    ai_sample_fn       sample;         /* fills the inputs; NULL with a recipe */
     void              *user;           /* of `sample` */
-    size_t             sample_count;
+    size_t             sample_count;   /* samples that it has */
     const char *const *keep;           /* names of nodes that stay f32 */
-    size_t             keep_count;
+    size_t             keep_count;     /* of keep */
     const char        *recipe;         /* the resource "int8" of a file made before, JSON: this model is
                                           quantised in the same way, without samples; or NULL */
-    size_t             recipe_bytes;
+    size_t             recipe_bytes;   /* of recipe */
 } ai_quantise_options;
 #define AI_QUANTISE_OPTIONS_INIT \
     { (uint32_t)sizeof(ai_quantise_options), 0, NULL, NULL, 0, NULL, 0, NULL, 0 }
 
+/* What is converted and how. */
 typedef struct ai_convert_options {
-    uint32_t              size;
+    uint32_t              size;            /* sizeof(ai_convert_options) */
     uint32_t              flags;           /* AI_CONVERT_* */
     const ai_named_shape *shapes;          /* default shapes of inputs; needed where the graph has none */
-    size_t                shape_count;
+    size_t                shape_count;     /* of shapes */
     const char *const    *outputs;         /* inner tensors to keep as further outputs, by name */
-    size_t                output_count;
+    size_t                output_count;    /* of outputs */
     const ai_named_data  *resources;       /* "labels", "image", ... as docs/format.md lists them */
-    size_t                resource_count;
+    size_t                resource_count;  /* of resources */
     const char           *name;            /* of the model; NULL: the file's name without its ending */
     const char           *licence;         /* SPDX identifier for the metadata; NULL: not stated */
     ai_progress_fn        progress;        /* NULL: none */
-    void                 *user;
+    void                 *user;            /* of `progress` and `check` */
     ai_check_fn           check;           /* NULL: none */
     const char *const    *states;          /* "IN=OUT": the graph's input IN is what its output OUT was in
                                               the call before, zeros at first, and the caller sees neither;
                                               "NODE": that RNN, GRU or LSTM goes on where it ended */
-    size_t                state_count;
+    size_t                state_count;     /* of states */
     const ai_quantise_options *quantise;   /* NULL: the network computes as the source does; else the
                                               resource "int8" says what became of each layer. Not with
                                               *_WEIGHTS */

@@ -27,20 +27,25 @@ AI_API const char *ai_task_cpu_name(uint32_t level);
  * form. *json is the caller's: free it with ai_task_free. */
 AI_API ai_status ai_task_recipe(const char *spec, char **json, ai_error *err);
 
+/* Frees what functions of this header hand to the caller. NULL is allowed. */
 AI_API void ai_task_free(void *memory);
 
 /* ---- Classifiers: a model with its recipe and labels, and a session ---- */
 
+/* An open classifier. */
 typedef struct ai_classifier ai_classifier;
 
 /* Opens a session on `model` (which must outlive it) and reads its resources "image" and "labels".
  * options: as of ai_session_open, NULL for the defaults. One caller at a time. */
 AI_API ai_status ai_classifier_open(ai_classifier **classifier, const ai_model *model,
                                     const ai_options *options, ai_error *err);
+
+/* Closes it with its session, not its model. NULL is allowed. */
 AI_API void ai_classifier_close(ai_classifier *classifier);
 
-typedef struct ai_class {              /* fixed for ever */
-    uint32_t    index;
+/* A class that a picture may show. Fixed for ever. */
+typedef struct ai_class {
+    uint32_t    index;                 /* in the network's output, from 0 */
     float       score;                 /* after softmax where the recipe says so */
     const char *label;                 /* the classifier's; the index in decimal if there are none */
 } ai_class;
@@ -58,6 +63,7 @@ AI_API ai_status ai_classes_json(const ai_class *classes, uint32_t count, char *
 
 /* ---- Writers: a network that writes text, character by character ---- */
 
+/* An open writer, with the text it is at. */
 typedef struct ai_writer ai_writer;
 
 /* Opens a session on `model` (which must outlive it) and reads its resources "text", "vocabulary",
@@ -65,16 +71,20 @@ typedef struct ai_writer ai_writer;
  * keep a state. options: as of ai_session_open, NULL for the defaults. One caller at a time. */
 AI_API ai_status ai_writer_open(ai_writer **writer, const ai_model *model,
                                 const ai_options *options, ai_error *err);
+
+/* Closes it with its session, not its model. NULL is allowed. */
 AI_API void ai_writer_close(ai_writer *writer);
 
+/* Bits of ai_text_options.flags. */
 enum {
     AI_TEXT_SIMPLIFIED = 1,            /* in simplified script: the model has "simplified" */
     AI_TEXT_NO_RULES = 2               /* without the recipe's rhymes and tones */
 };
 
+/* What text is wanted. */
 typedef struct ai_text_options {
-    uint32_t    size;
-    uint32_t    flags;                 /* of AI_TEXT_* below, else 0 */
+    uint32_t    size;                  /* sizeof(ai_text_options) */
+    uint32_t    flags;                 /* AI_TEXT_* */
     uint64_t    seed;                  /* the same: the same text, on every machine */
     const char *start;                 /* how the text begins; NULL: freely. UTF-8, either script */
     const char *acrostic;              /* the first character of each line; NULL: free */
@@ -94,11 +104,10 @@ AI_API ai_status ai_writer_begin(ai_writer *writer, const ai_text_options *optio
 AI_API ai_status ai_writer_next(ai_writer *writer, const char **text, const ai_call *call,
                                 ai_error *err);
 
-/* ---- Handlers: a request in, an answer out, whatever platform brought it ----
- *
- * One open model and a session. The same call serves a function runtime that hands over events
- * (Lambda, OpenWhisk, Function Compute), an HTTP server, and a program of one's own. */
+/* ---- Handlers: a request in, an answer out, whatever platform brought it ---- */
 
+/* One open model and a session. The same call serves a function runtime that hands over events
+ * (Lambda, OpenWhisk, Function Compute), an HTTP server, and a program of one's own. */
 typedef struct ai_handler ai_handler;
 
 /* Opens what the model is made for: a classifier if it has an image recipe, a writer if it has a
@@ -106,6 +115,8 @@ typedef struct ai_handler ai_handler;
  * without shapes. One caller at a time. */
 AI_API ai_status ai_handler_open(ai_handler **handler, const ai_model *model,
                                  const ai_options *options, ai_error *err);
+
+/* Closes it with its session, not its model. NULL is allowed. */
 AI_API void ai_handler_close(ai_handler *handler);
 
 /* The session for raw tensors with these input shapes, as of ai_options; none: the defaults. It is
@@ -113,23 +124,24 @@ AI_API void ai_handler_close(ai_handler *handler);
 AI_API ai_status ai_handler_session(ai_handler *handler, const ai_shape *shapes, size_t shape_count,
                                     ai_session **session, ai_error *err);
 
-typedef struct ai_pair {               /* fixed for ever */
-    const char *name;
-    const char *value;
+/* A header of a request, or a parameter of its query. Fixed for ever. */
+typedef struct ai_pair {
+    const char *name;                  /* never NULL */
+    const char *value;                 /* never NULL */
 } ai_pair;
 
 /* Where an object lies: a URL (https://, s3://BUCKET/KEY, oss://BUCKET/KEY), or bucket and key. */
 typedef struct ai_object {
-    uint32_t    size;
-    uint32_t    reserved;
-    const char *url;
+    uint32_t    size;                  /* sizeof(ai_object) */
+    uint32_t    reserved;              /* 0 */
+    const char *url;                   /* NULL: bucket and key say it */
     const char *store;                 /* "s3" or "oss"; NULL: not said */
-    const char *bucket;
+    const char *bucket;                /* NULL: the URL says it */
     const char *key;                   /* as the event had it, see raw_key */
     const char *raw_key;               /* what to try if `key`, decoded, is not there; or NULL */
-    const char *region;
-    const char *version;
-    const char *etag;
+    const char *region;                /* of the bucket; NULL: not said */
+    const char *version;               /* of the object; NULL: the newest */
+    const char *etag;                  /* of its content; NULL: not said */
 } ai_object;
 #define AI_OBJECT_INIT \
     { (uint32_t)sizeof(ai_object), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
@@ -153,43 +165,46 @@ struct ai_answer;
 typedef int32_t (*ai_write_fn)(void *user, const struct ai_answer *answer, const void *data,
                                size_t bytes);
 
+/* What is asked. All that it points to is the caller's and is read during the call alone. */
 typedef struct ai_request {
-    uint32_t       size;
-    uint32_t       flags;
+    uint32_t       size;               /* sizeof(ai_request) */
+    uint32_t       flags;              /* 0 */
     const char    *id;                 /* in logs only; NULL: none */
     const char    *method;             /* NULL: an event, not HTTP: the body may hold an HTTP request */
     const char    *type;               /* content type of the body; NULL: told by the bytes */
     const char    *accept;             /* text/event-stream: the text as events, if `write` is set */
     const ai_pair *query;              /* decoded */
-    size_t         query_count;
+    size_t         query_count;        /* of query */
     const ai_pair *headers;            /* names in any case */
-    size_t         header_count;
-    const void    *body;
-    size_t         bytes;
+    size_t         header_count;       /* of headers */
+    const void    *body;               /* NULL: none */
+    size_t         bytes;              /* of body */
     size_t         most_bytes;         /* of what is decoded or fetched; 0: 32 MiB */
     uint64_t       timeout_ns;         /* 0: none */
     ai_fetch_fn    fetch;              /* NULL: objects are refused */
     void          *fetch_user;         /* of `store` too */
     ai_write_fn    write;              /* NULL: no streaming */
-    void          *write_user;
+    void          *write_user;         /* of `write` */
     ai_store_fn    store;              /* NULL: answers to events go back to the caller alone */
 } ai_request;
 #define AI_REQUEST_INIT { (uint32_t)sizeof(ai_request), 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, \
                           NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
 
+/* Bits of ai_answer.flags. */
 enum {
     AI_ANSWER_HTTP   = 1 << 0,         /* the event was an HTTP request */
     AI_ANSWER_STREAM = 1 << 1          /* pieces went to `write`; the body is empty */
 };
 
+/* What is answered. */
 typedef struct ai_answer {
-    uint32_t    size;
-    uint32_t    flags;
+    uint32_t    size;                  /* sizeof(ai_answer) */
+    uint32_t    flags;                 /* AI_ANSWER_* */
     uint32_t    status;                /* HTTP's: 200, 400, ...; also where the caller has no HTTP */
-    uint32_t    reserved;
+    uint32_t    reserved;              /* 0 */
     const char *type;                  /* content type; static */
     char       *body;                  /* ends with a 0 after `bytes`; free with ai_answer_clear */
-    size_t      bytes;
+    size_t      bytes;                 /* of body */
     const char *fault;                 /* NULL: none; else "Function.BadInput" and the like; static */
     ai_error    error;                 /* if there is a fault */
     uint64_t    ns;                    /* how long it took */
@@ -222,24 +237,33 @@ AI_API ai_status ai_base64_decode(const char *text, size_t length, void **data, 
 
 /* ---- The parts, one by one ---- */
 
-typedef struct ai_image {              /* 8 bits a channel, interleaved, rows without gaps */
-    uint32_t size;
-    uint32_t width;
-    uint32_t height;
+/* A picture: 8 bits a channel, interleaved, rows without gaps. */
+typedef struct ai_image {
+    uint32_t size;                     /* sizeof(ai_image) */
+    uint32_t width;                    /* pixels of a row */
+    uint32_t height;                   /* rows */
     uint32_t channels;                 /* 3: RGB */
     uint8_t *pixels;                   /* free with ai_task_free */
 } ai_image;
 #define AI_IMAGE_INIT { (uint32_t)sizeof(ai_image), 0, 0, 0, NULL }
 
-/* Largest width, height and number of pixels that are decoded. */
-enum { AI_IMAGE_MAX_SIDE = 32768, AI_IMAGE_MAX_PIXELS = 1 << 27 };
+/* What is decoded at most. */
+enum {
+    AI_IMAGE_MAX_SIDE   = 32768,       /* width and height */
+    AI_IMAGE_MAX_PIXELS = 1 << 27      /* width times height */
+};
 
 /* Decodes JPEG (grey, YCbCr, CMYK, YCCK) or PNG (every kind; alpha is dropped, 16 bits become the
  * upper 8) to RGB and turns it upright by its EXIF orientation. The kind is told by the bytes, not
  * by a name. Truncated or damaged data is refused, sizes over the limits before memory is taken. */
 AI_API ai_status ai_image_decode(ai_image *image, const void *data, size_t bytes, ai_error *err);
 
-enum { AI_RESIZE_NEAREST = 0, AI_RESIZE_BILINEAR = 2, AI_RESIZE_BICUBIC = 3 };  /* Pillow's numbers */
+/* How pictures are resized; the numbers are Pillow's. */
+enum {
+    AI_RESIZE_NEAREST  = 0,            /* the nearest pixel */
+    AI_RESIZE_BILINEAR = 2,            /* a triangle over two pixels, of the coarser side */
+    AI_RESIZE_BICUBIC  = 3             /* a cubic over four, a = -0.5 */
+};
 
 /* Resizes to width x height, pixel by pixel as Pillow 13 does (antialias; box: left, top, right,
  * bottom in source pixels, or NULL for the whole image). in->channels is 1 or 3; *out gets pixels of
