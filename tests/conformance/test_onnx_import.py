@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -815,13 +813,3 @@ def test_constants(tmp_path):
     assert found["a"] == np.float32(2.5) and found["b"] == -3
     assert found["c"].tolist() == [1, 2] and found["d"].tolist() == [4, 5, 6]
     np.testing.assert_array_equal(found["e"], X)
-
-
-def test_documented_operators():
-    root = Path(__file__).parents[2]
-    rows = re.findall(r'AI_LOWER\("(\w+)", (\d+),', (root / "models/onnx/lower.def").read_text())
-    table = re.findall(r"^\| (\w+) \| (\d+) \|", (root / "docs/operators.md").read_text(), re.M)
-    first: dict[str, int] = {}
-    for name, opset in rows:
-        first[name] = min(first.get(name, 99), int(opset))
-    assert dict((name, int(opset)) for name, opset in table) == first

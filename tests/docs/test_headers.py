@@ -49,7 +49,7 @@ def test_every_name_has_words(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [
-    "/* Runs the network once: all inputs, in the model's order, to all outputs. Inputs and outputs do",
+    "/* Runs the network once: all inputs, in the model's order, to all outputs.",
     "/* SHA-256 of the content: the model's identity */",
     "/* it reads it */",
     "/* in ai_error: it is about no step */"])
