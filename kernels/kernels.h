@@ -36,6 +36,7 @@ enum {
     AI_K_SOFTMAX, /* ai_softmax_args */
     AI_K_TO_BYTES, /* ai_to_bytes_args */
     AI_K_Q_CONV, /* ai_q_conv_args: u8 in and out, weights of s8 in QCONV16 */
+    AI_K_Q_DEPTHWISE, /* ai_q_conv_args: the same, each output of its own channel; QDEPTHWISE16 */
     AI_K_COUNT
 };
 
@@ -187,7 +188,9 @@ typedef struct ai_to_bytes_args {
 
 /* Products of u8 and s8, summed in s32 (modulo 2^32), for the blocks of 16 outputs [panel_begin,
  * panel_end) and the output rows [row_begin, row_end). An input of the sum is four neighbouring bytes:
- * those at in + row * in_row + column * in_step + taps[t]. Then, all in f32 and each rounded once:
+ * those at in + row * in_row + column * in_step + taps[t]. Q_DEPTHWISE: it is the bytes of output o's
+ * channel at in + panel * in_plane + ... + taps[4 * t + i] + o, i = 0 to 3; taps beyond the
+ * kernel's repeat another and have weights of 0. Then, all in f32 and each rounded once:
  *   q = sum * scale, at most 255 - middle (so is NaN), at least -middle, as an integer half to even
  * and without a residual y = q + zero, where zero is middle; with a residual
  *   y = fma(q, own, fma(residual, other, offset)), below 2^22 in magnitude, as an integer half to
@@ -197,9 +200,11 @@ typedef struct ai_q_conv_args {
     const uint8_t *in; /* of output (0, 0): padding is subtracted, its bytes are in the border */
     int64_t        in_row;
     int64_t        in_step;
+    int64_t        in_plane; /* Q_DEPTHWISE */
     const int64_t *taps;
-    int64_t        tap_count;
-    const int8_t  *weights; /* of panel 0: [taps][16 outputs][4] */
+    int64_t        tap_count; /* fours */
+    int32_t        kw;        /* Q_DEPTHWISE: taps 16 bytes apart in each row of the kernel, or 0 */
+    const int8_t  *weights;   /* of panel 0: [taps][16 outputs][4] */
     const int32_t *bias;    /* [panels * 16] */
     const float   *scale;   /* [panels * 16] */
     const uint8_t *residual; /* 16 bytes a column, or NULL */

@@ -18,7 +18,7 @@
  * AI_LANES) and load zeros in the others; m_first(n) is true in the first n lanes. v_load_f16 reads 16
  * numbers of f16; ref has it in half.h. i_load_s8 reads 64 weights, four a lane, as pairs of s16: 0 and 2,
  * 1 and 3; i_dot4 adds to each lane of a sum its four weights times q, which has 0, 2, 1, 3, and
- * i_dot4_u8 times four bytes.
+ * i_dot4_u8 times four bytes, i_dot4_taps times the byte of its own lane in each of four vectors.
  * v_load_u8 reads 16 bytes as numbers, v_store_u8 writes numbers that are bytes; vb is 16 bytes.
  * v_swap(a, n) has lane i ^ n in lane i, n = 1, 2, 4 or 8; v_first is lane 0. */
 

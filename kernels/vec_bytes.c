@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Tensors of u8, a template like vec.c: products with weights of s8 by widening both to s16, which
  * saturates on no input, the greatest of a window, and numbers to bytes. */
+#include <stdbool.h>
 #include <string.h>
 
 #include "vec.h"
@@ -10,6 +11,7 @@
 #define BYTES(name)            BYTES_OF(name, AI_LEVEL)
 
 ai_kernel_fn BYTES(conv_4x16);
+ai_kernel_fn BYTES(depthwise_4x16);
 ai_kernel_fn BYTES(max_pool);
 ai_kernel_fn BYTES(to_bytes);
 
@@ -44,7 +46,7 @@ static void finish(const tile *t, int i, int32_t panel, vi sum)
     v_store_u8(t->out[i] + panel * a->out_plane, x);
 }
 
-static void compute(const tile *t, int32_t panel)
+AI_INLINE void dot_pixels(const tile *t, int32_t panel)
 {
     const ai_q_conv_args *a = t->args;
     const int8_t *w = a->weights + panel * a->tap_count * 64;
@@ -64,10 +66,31 @@ static void compute(const tile *t, int32_t panel)
     finish(t, 3, panel, sum3);
 }
 
-/* The last tile of a row computes its last pixel as often as it must. */
-void BYTES(conv_4x16)(const void *args)
+/* Each lane its own channel: taps by fours. */
+AI_INLINE void dot_channels(const tile *t, int32_t panel)
 {
-    const ai_q_conv_args *a = args;
+    const ai_q_conv_args *a = t->args;
+    const int8_t *w = a->weights + panel * a->tap_count * 64;
+    const int64_t *tap = a->taps;
+    vi sum[4];
+    for (int j = 0; j < 4; j++)
+        sum[j] = i_load(a->bias + panel * 16);
+    for (int64_t i = 0; i < a->tap_count; i++, w += 64, tap += 4) {
+        vi even, odd;
+        i_load_s8(w, &even, &odd);
+        for (int j = 0; j < 4; j++) {
+            const uint8_t *in = t->in[j] + panel * a->in_plane;
+            const uint8_t *const four[4] = {in + tap[0], in + tap[1], in + tap[2], in + tap[3]};
+            sum[j] = i_dot4_taps(sum[j], even, odd, four);
+        }
+    }
+    for (int j = 0; j < 4; j++)
+        finish(t, j, panel, sum[j]);
+}
+
+/* The last tile of a row computes its last pixel as often as it must. */
+AI_INLINE void over_tiles(const ai_q_conv_args *a, bool is_depthwise)
+{
     tile t = {.args = a};
     for (int32_t panel = a->panel_begin; panel < a->panel_end; panel++)
         for (int32_t row = a->row_begin; row < a->row_end; row++)
@@ -79,8 +102,21 @@ void BYTES(conv_4x16)(const void *args)
                     if (a->residual)
                         t.residual[i] = a->residual + row * a->residual_row + (int64_t)x * 16;
                 }
-                compute(&t, panel);
+                if (is_depthwise)
+                    dot_channels(&t, panel);
+                else
+                    dot_pixels(&t, panel);
             }
+}
+
+void BYTES(conv_4x16)(const void *args)
+{
+    over_tiles(args, false);
+}
+
+void BYTES(depthwise_4x16)(const void *args)
+{
+    over_tiles(args, true);
 }
 
 /* ---- The greatest of a window ---- */

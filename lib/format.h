@@ -105,6 +105,9 @@ enum {
      * [OC/16][IC/16][KH][KW][ic/4][16 oc][4 ic], the last block of ic with as many fours as it needs;
      * ic and oc that do not exist are zeros. */
     AI_LAYOUT_QCONV16 = 10,
+    /* Weights of s8 of depthwise QLinearConv, dim [C][1][KH][KW]: [C/16][KH][kw/4][16 c][4 kw]; what
+     * does not exist is zeros. */
+    AI_LAYOUT_QDEPTHWISE16 = 11,
     AI_LAYOUT_COUNT
 };
 

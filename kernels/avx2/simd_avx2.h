@@ -166,6 +166,20 @@ AI_INLINE vi i_dot4_u8(vi sum, vi even, vi odd, const uint8_t *in)
     return V_EACH(vi, _mm256_add_epi32(sum.q[0], _mm256_madd_epi16(odd.q[0], b)),
                   _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(odd.q[1], b)));
 }
+AI_INLINE vi i_dot4_taps(vi sum, vi even, vi odd, const uint8_t *const in[4])
+{
+    __m128i x[4];
+    for (int i = 0; i < 4; i++)
+        x[i] = _mm_loadu_si128((const __m128i *)(const void *)in[i]);
+    const vi a = V_EACH(vi, _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(x[0], x[2])),
+                        _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(x[0], x[2])));
+    const vi b = V_EACH(vi, _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(x[1], x[3])),
+                        _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(x[1], x[3])));
+    sum = V_EACH(vi, _mm256_add_epi32(sum.q[0], _mm256_madd_epi16(even.q[0], a.q[0])),
+                 _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(even.q[1], a.q[1])));
+    return V_EACH(vi, _mm256_add_epi32(sum.q[0], _mm256_madd_epi16(odd.q[0], b.q[0])),
+                  _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(odd.q[1], b.q[1])));
+}
 AI_INLINE vi i_load(const int32_t *p)
 {
     const __m256i *both = (const __m256i *)(const void *)p;

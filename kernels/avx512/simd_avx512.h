@@ -143,6 +143,18 @@ AI_INLINE vi i_dot4_u8(vi sum, vi even, vi odd, const uint8_t *in)
     sum = _mm512_add_epi32(sum, _mm512_madd_epi16(even, a));
     return _mm512_add_epi32(sum, _mm512_madd_epi16(odd, _mm512_srli_epi16(x, 8)));
 }
+/* The bytes of a and b in turn, as s16. */
+AI_INLINE vi i_pairs_u8(const uint8_t *a, const uint8_t *b)
+{
+    const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)a);
+    const __m128i y = _mm_loadu_si128((const __m128i *)(const void *)b);
+    return _mm512_cvtepu8_epi16(_mm256_set_m128i(_mm_unpackhi_epi8(x, y), _mm_unpacklo_epi8(x, y)));
+}
+AI_INLINE vi i_dot4_taps(vi sum, vi even, vi odd, const uint8_t *const in[4])
+{
+    sum = _mm512_add_epi32(sum, _mm512_madd_epi16(even, i_pairs_u8(in[0], in[2])));
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(odd, i_pairs_u8(in[1], in[3])));
+}
 AI_INLINE vi i_load(const int32_t *p)
 {
     return _mm512_loadu_si512(p);

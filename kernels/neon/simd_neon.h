@@ -164,6 +164,27 @@ AI_INLINE vi i_dot4_u8(vi sum, vi even, vi odd, const uint8_t *in)
     memcpy(q, pair, sizeof q);
     return i_dot4(sum, even, odd, q);
 }
+AI_INLINE vi i_dot4_taps(vi sum, vi even, vi odd, const uint8_t *const in[4])
+{
+    const uint8x16_t x0 = vld1q_u8(in[0]), x1 = vld1q_u8(in[1]);
+    const uint8x16_t x2 = vld1q_u8(in[2]), x3 = vld1q_u8(in[3]);
+    const uint8x16_t a[2] = {vzip1q_u8(x0, x2), vzip2q_u8(x0, x2)};
+    const uint8x16_t b[2] = {vzip1q_u8(x1, x3), vzip2q_u8(x1, x3)};
+    for (int i = 0; i < 4; i++) {
+        const uint8x16_t p = a[i / 2], q = b[i / 2];
+        const int16x8_t x =
+            vreinterpretq_s16_u16(vmovl_u8(i % 2 ? vget_high_u8(p) : vget_low_u8(p)));
+        const int16x8_t y =
+            vreinterpretq_s16_u16(vmovl_u8(i % 2 ? vget_high_u8(q) : vget_low_u8(q)));
+        const int16x8_t e = vreinterpretq_s16_u32(even.q[i]), o = vreinterpretq_s16_u32(odd.q[i]);
+        const int32x4_t low = vmlal_s16(vmull_s16(vget_low_s16(e), vget_low_s16(x)),
+                                        vget_low_s16(o), vget_low_s16(y));
+        const int32x4_t high = vmlal_s16(vmull_s16(vget_high_s16(e), vget_high_s16(x)),
+                                         vget_high_s16(o), vget_high_s16(y));
+        sum.q[i] = vaddq_u32(sum.q[i], vreinterpretq_u32_s32(vpaddq_s32(low, high)));
+    }
+    return sum;
+}
 AI_INLINE vi i_load(const int32_t *p)
 {
     const uint32_t *u = (const uint32_t *)(const void *)p;

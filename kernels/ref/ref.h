@@ -16,6 +16,7 @@ ai_kernel_fn ai_f32_gemm_ref;
 ai_kernel_fn ai_f32_f16w_gemm_ref;
 ai_kernel_fn ai_s8_gemm_ref;
 ai_kernel_fn ai_u8_conv_ref;
+ai_kernel_fn ai_u8_depthwise_ref;
 ai_kernel_fn ai_u8_max_pool_ref;
 ai_kernel_fn ai_u8_to_bytes_ref;
 

@@ -11,8 +11,8 @@ ai_status ai_q_check_finish(const ai_step *s, const ai_q_finish *f, bool has_res
                             ai_error *err);
 /* Fails unless inputs 2 and 3 are the bias (s32) and the scale (f32) of whole blocks of outputs. */
 ai_status ai_q_check_scale(const ai_step *s, int64_t outputs, ai_error *err);
-/* Fails unless input 1 is a constant of s8 in QCONV16. */
-ai_status ai_q_check_weight(const ai_step *s, ai_error *err);
+/* Fails unless input 1 is a constant of s8 in that layout. */
+ai_status ai_q_check_weight(const ai_step *s, uint32_t layout, ai_error *err);
 
 /* The finish, the weights, bias and scale. */
 void ai_q_fill(const ai_step *s, const ai_q_finish *f, ai_q_conv_args *a);

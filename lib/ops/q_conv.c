@@ -45,16 +45,16 @@ ai_status ai_q_check_scale(const ai_step *s, int64_t outputs, ai_error *err)
     return AI_OK;
 }
 
-ai_status ai_q_check_weight(const ai_step *s, ai_error *err)
+ai_status ai_q_check_weight(const ai_step *s, uint32_t layout, ai_error *err)
 {
     const ai_tensor *w = s->in[1];
     ai_status status = ai_need_type(s, 1, AI_S8, err);
     if (status != AI_OK)
         return status;
-    if (w->layout != AI_LAYOUT_QCONV16 || w->kind != AI_TENSOR_CONSTANT)
+    if (w->layout != layout || w->kind != AI_TENSOR_CONSTANT)
         return ai_fail_step(err, AI_E_UNSUPPORTED, s,
-                            "weight has layout %u, needs a constant in layout %d", w->layout,
-                            AI_LAYOUT_QCONV16);
+                            "weight has layout %u, needs a constant in layout %u", w->layout,
+                            layout);
     return AI_OK;
 }
 
@@ -74,6 +74,11 @@ void ai_q_fill(const ai_step *s, const ai_q_finish *f, ai_q_conv_args *a)
 
 /* ---- Check ---- */
 
+static bool is_depthwise(const ai_step *s)
+{
+    return s->in[1]->layout == AI_LAYOUT_QDEPTHWISE16;
+}
+
 static void get_window(const ai_step *s, ai_window3 *v)
 {
     const ai_q_conv_params *p = s->params;
@@ -83,9 +88,10 @@ static void get_window(const ai_step *s, ai_window3 *v)
 static ai_status check_operands(const ai_step *s, const ai_q_conv_params *p, ai_error *err)
 {
     const ai_tensor *x = s->in[0];
+    uint32_t layout = is_depthwise(s) ? AI_LAYOUT_QDEPTHWISE16 : AI_LAYOUT_QCONV16;
     ai_status status = ai_need_type(s, 0, AI_U8, err);
 
-    if (status != AI_OK || (status = ai_q_check_weight(s, err)) != AI_OK ||
+    if (status != AI_OK || (status = ai_q_check_weight(s, layout, err)) != AI_OK ||
         (status = ai_need_rank(s, 0, 4, err)) != AI_OK ||
         (status = ai_need_rank(s, 1, 4, err)) != AI_OK ||
         (status = ai_window_check(s, &p->window, err)) != AI_OK)
@@ -112,11 +118,13 @@ static ai_status check_weight(const ai_step *s, const ai_q_conv_params *p, ai_er
                             "weight has %" PRId64 " to %" PRId64 " channels, input has %" PRId64
                             " in %u groups",
                             w->dim[1], w->dim[0], x->dim[1], p->group);
-    if (p->group > 1 && (w->dim[1] % 16 != 0 || w->dim[0] % (16 * (int64_t)p->group) != 0))
+    if (is_depthwise(s)
+            ? w->dim[1] != 1 || w->dim[0] != p->group
+            : p->group > 1 && (w->dim[1] % 16 != 0 || w->dim[0] % (16 * (int64_t)p->group) != 0))
         return ai_fail_step(err, AI_E_UNSUPPORTED, s,
                             "%u groups of %" PRId64 " to %" PRId64
-                            " channels, needs multiples of 16",
-                            p->group, w->dim[1], w->dim[0] / p->group);
+                            " channels, needs multiples of 16, or 1 to 1 in layout %d",
+                            p->group, w->dim[1], w->dim[0] / p->group, AI_LAYOUT_QDEPTHWISE16);
     if (w->dim[2] != p->window.kernel[0] || w->dim[3] != p->window.kernel[1])
         return ai_fail_step(err, AI_E_SHAPE, s,
                             "weight is %" PRId64 "x%" PRId64 ", kernel is %ux%u", w->dim[2],
@@ -143,10 +151,12 @@ static ai_status check_residual(const ai_step *s, ai_error *err)
     return AI_OK;
 }
 
-/* Groups of four input channels times kernel positions. */
+/* Groups of four input channels times kernel positions; rows of the kernel in fours. */
 static int64_t tap_count(const ai_step *s)
 {
     const ai_tensor *w = s->in[1];
+    if (is_depthwise(s))
+        return w->dim[2] * ((w->dim[3] + 3) / 4);
     return (w->dim[1] + 3) / 4 * w->dim[2] * w->dim[3];
 }
 
@@ -170,7 +180,7 @@ static ai_status check(ai_step *s, ai_error *err)
     ai_conv_raise_border(s, &v);
     s->alias = AI_ALIAS_NONE;
     s->scratch = 0;
-    if (!ai_scratch_add(&s->scratch, tap_count(s), 1, 1, sizeof(int64_t)))
+    if (!ai_scratch_add(&s->scratch, tap_count(s), 4, 1, sizeof(int64_t)))
         return ai_fail_step(err, AI_E_SHAPE, s, "weight has over 2^41 rows");
     /* a unit: image, row, pair of panels; the pairs of a row follow each other */
     s->work = ai_units(dim[0] * ((ai_blocks(dim[1]) + 1) / 2) * v.out[1]);
@@ -181,7 +191,8 @@ static ai_status check(ai_step *s, ai_error *err)
 
 static ai_status prepare(ai_step *s, ai_error *err)
 {
-    return ai_choose(s, 0, AI_K_Q_CONV, AI_U8, AI_S8, AI_LAYOUT_QCONV16, err);
+    return ai_choose(s, 0, is_depthwise(s) ? AI_K_Q_DEPTHWISE : AI_K_Q_CONV, AI_U8, AI_S8,
+                     s->in[1]->layout, err);
 }
 
 /* ---- Run ---- */
@@ -202,18 +213,33 @@ static void fill_taps(const ai_step *s, const ai_window3 *v, int64_t *taps)
     }
 }
 
+/* By kernel position; a row is filled up to fours with its last. */
+static void fill_channel_taps(const ai_step *s, const ai_window3 *v, int64_t *taps)
+{
+    for (int64_t h = 0; h < v->kernel[1]; h++) {
+        for (int64_t w = 0; w < (v->kernel[2] + 3) / 4 * 4; w++)
+            *taps++ = h * v->dilation[1] * s->in[0]->row +
+                      ai_min(w, v->kernel[2] - 1) * v->dilation[2] * 16;
+    }
+}
+
 static void fill_args(const ai_step *s, const ai_window3 *v, int64_t *taps, ai_q_conv_args *a)
 {
     const ai_tensor *x = s->in[0];
     const ai_tensor *y = s->out[0];
     const ai_tensor *r = s->in_count > 4 ? s->in[4] : NULL;
 
-    fill_taps(s, v, taps);
+    if (is_depthwise(s))
+        fill_channel_taps(s, v, taps);
+    else
+        fill_taps(s, v, taps);
     *a = (ai_q_conv_args){
         .in_row = v->stride[1] * x->row,
         .in_step = v->stride[2] * 16,
+        .in_plane = x->plane,
         .taps = taps,
         .tap_count = tap_count(s),
+        .kw = v->dilation[2] == 1 ? (int32_t)v->kernel[2] : 0,
         .residual_row = r == NULL ? 0 : r->row,
         .residual_plane = r == NULL ? 0 : r->plane,
         .out_row = y->row,
@@ -232,7 +258,9 @@ static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch
     const ai_tensor *y = s->out[0];
     const ai_tensor *r = s->in_count > 4 ? s->in[4] : NULL;
     int64_t panels = ai_blocks(y->dim[1]);
-    int64_t group_panels = p->group == 1 ? panels : panels / p->group;
+    bool is_whole = p->group == 1 || is_depthwise(s);
+    int64_t group_panels = is_whole ? panels : panels / p->group;
+    int64_t blocks = ai_blocks(is_whole ? s->in[0]->dim[1] : s->in[1]->dim[1]);
     ai_q_conv_args a;
     ai_window3 v;
 
@@ -256,7 +284,7 @@ static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch
         int64_t last = ai_min((pair + count) * 2, panels);
         for (int64_t panel = pair * 2; panel < last; panel = a.panel_end) {
             int64_t group = panel / group_panels;
-            int64_t block = (image * p->group + group) * ai_blocks(s->in[1]->dim[1]);
+            int64_t block = (is_whole ? image : image * p->group + group) * blocks;
             a.in = (const uint8_t *)x->data + block * x->plane - v.pad[1] * x->row - v.pad[2] * 16;
             a.panel_begin = (int32_t)panel;
             a.panel_end = (int32_t)ai_min((group + 1) * group_panels, last);

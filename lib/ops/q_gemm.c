@@ -27,7 +27,7 @@ static ai_status check(ai_step *s, ai_error *err)
     int64_t dim[AI_MAX_RANK];
     ai_status status = ai_need_type(s, 0, AI_U8, err);
 
-    if (status != AI_OK || (status = ai_q_check_weight(s, err)) != AI_OK ||
+    if (status != AI_OK || (status = ai_q_check_weight(s, AI_LAYOUT_QCONV16, err)) != AI_OK ||
         (status = ai_need_rank(s, 1, 2, err)) != AI_OK ||
         (status = ai_q_check_finish(s, &p->finish, false, err)) != AI_OK)
         return status;

@@ -170,14 +170,17 @@ static void fold_conv(ai_graph *graph, uint32_t index, const ai_graph_node *conv
     ai_quantised x;
     int32_t inputs[4];
     const ai_value *w = ai_pass_input(graph, conv, 1);
-    bool is_whole =
-        w != NULL && w->has_shape && w->rank == 4 &&
-        (p->group == 1 || (w->dim[1] % 16 == 0 && w->dim[0] % (16 * (int64_t)p->group) == 0));
+    bool is_depthwise = w != NULL && w->has_shape && w->rank == 4 && p->group > 1 &&
+                        w->dim[1] == 1 && w->dim[0] == p->group;
+    bool is_whole = w != NULL && w->has_shape && w->rank == 4 &&
+                    (p->group == 1 || is_depthwise ||
+                     (w->dim[1] % 16 == 0 && w->dim[0] % (16 * (int64_t)p->group) == 0));
+    ai_weight_form form = is_depthwise ? AI_WEIGHT_DEPTHWISE : AI_WEIGHT_STRAIGHT;
     if (p->window.spatial != 2 || p->activation.kind != AI_ACTIVATION_NONE || !is_whole ||
         conv->input_count > 3 || !ai_quantised_input(graph, conv, 0, &x))
         return;
     inputs[0] = x.value;
-    if (ai_quantised_weights(graph, conv, false, &x, y, &inputs[1]))
+    if (ai_quantised_weights(graph, conv, form, &x, y, f, &inputs[1]))
         become(graph, &graph->nodes[index], conv, AI_OP_Q_CONV, &params, sizeof params, inputs, 4);
 }
 
@@ -193,7 +196,8 @@ static void fold_gemm(ai_graph *graph, uint32_t index, const ai_graph_node *gemm
         w == NULL || !w->has_shape || w->rank != 2 || !ai_quantised_input(graph, gemm, 0, &x))
         return;
     inputs[0] = x.value;
-    if (ai_quantised_weights(graph, gemm, p->trans_b == 0, &x, y, &inputs[1]))
+    if (ai_quantised_weights(graph, gemm, p->trans_b == 0 ? AI_WEIGHT_TURNED : AI_WEIGHT_STRAIGHT,
+                             &x, y, f, &inputs[1]))
         become(graph, &graph->nodes[index], gemm, AI_OP_Q_GEMM, &params, sizeof params, inputs, 4);
 }
 

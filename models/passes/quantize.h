@@ -16,10 +16,19 @@ typedef struct ai_quantised {
 bool ai_quantised_input(const ai_graph *graph, const ai_graph_node *node, uint32_t i,
                         ai_quantised *q);
 
+/* What is done with weights: as they are, [outputs][inner]...; turned, [inner][outputs]; depthwise.
+ */
+typedef enum ai_weight_form {
+    AI_WEIGHT_STRAIGHT,
+    AI_WEIGHT_TURNED,
+    AI_WEIGHT_DEPTHWISE
+} ai_weight_form;
+
 /* Weight (input 1) and bias (input 2) of a product of x that becomes y: new constants of weight,
- * bias and scale of a step on integers. is_turned: the outputs lie along the last dimension of the
- * weight. False: they do not fit s8 and sums of s32, or there is no memory. */
-bool ai_quantised_weights(ai_graph *graph, const ai_graph_node *node, bool is_turned,
-                          const ai_quantised *x, const ai_quantised *y, int32_t constants[3]);
+ * bias and scale of a step on integers that ends with f. False: they do not fit s8 and sums of s32,
+ * or there is no memory. */
+bool ai_quantised_weights(ai_graph *graph, const ai_graph_node *node, ai_weight_form form,
+                          const ai_quantised *x, const ai_quantised *y, const ai_q_finish *f,
+                          int32_t constants[3]);
 
 #endif

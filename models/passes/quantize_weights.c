@@ -13,7 +13,8 @@ typedef struct weights {
     int64_t outputs; /* [outputs][inner][taps] */
     int64_t inner;
     int64_t taps;
-    bool is_turned;
+    ai_weight_form form;
+    int64_t columns;       /* DEPTHWISE: taps in a row of the kernel */
     const ai_value *data;  /* s8 or u8 */
     const ai_value *scale; /* one number, or one an output */
     const ai_value *zero;  /* as many, or NULL */
@@ -26,7 +27,8 @@ static int64_t pick(const ai_value *v, int64_t i)
 
 static int32_t weight_at(const weights *w, int64_t output, int64_t c, int64_t tap)
 {
-    int64_t at = w->is_turned ? c * w->outputs + output : (output * w->inner + c) * w->taps + tap;
+    int64_t at = w->form == AI_WEIGHT_TURNED ? c * w->outputs + output
+                                             : (output * w->inner + c) * w->taps + tap;
     int64_t zero = 0;
     if (w->zero != NULL)
         zero = pick(w->zero, ai_pass_elements(w->zero) == 1 ? 0 : output);
@@ -38,14 +40,15 @@ static float scale_at(const weights *w, int64_t output)
     return ((const float *)w->scale->data)[ai_pass_elements(w->scale) == 1 ? 0 : output];
 }
 
-static bool read_weights(const ai_graph *graph, const ai_graph_node *node, bool is_turned,
+static bool read_weights(const ai_graph *graph, const ai_graph_node *node, ai_weight_form form,
                          weights *w)
 {
     const ai_graph_node *from = ai_pass_producer(graph, node, 1);
     if (from == NULL || from->op != AI_OP_DEQUANTIZE_LINEAR)
         return false;
     const ai_axis_params *p = from->params;
-    w->is_turned = is_turned;
+    bool is_turned = form == AI_WEIGHT_TURNED;
+    w->form = form;
     w->data = ai_pass_constant(graph, from, 0, AI_S8);
     if (w->data == NULL)
         w->data = ai_pass_constant(graph, from, 0, AI_U8);
@@ -58,6 +61,7 @@ static bool read_weights(const ai_graph *graph, const ai_graph_node *node, bool 
     w->outputs = w->data->dim[axis];
     w->inner = w->data->dim[is_turned ? 0 : 1];
     w->taps = ai_pass_elements(w->data) / w->outputs / w->inner;
+    w->columns = w->data->dim[w->data->rank - 1];
     bool is_along = p->axis == (int64_t)axis || p->axis + (int64_t)w->data->rank == (int64_t)axis;
     int64_t count = ai_pass_elements(w->scale);
     return count == 1 || (count == w->outputs && is_along);
@@ -94,33 +98,74 @@ static bool bias_at(const ai_graph *graph, const ai_graph_node *node, int64_t ou
     return isfinite(*bias);
 }
 
-/* Packs one output; false: a weight or the greatest sum does not fit. */
-static bool pack_output(const ai_graph *graph, const ai_graph_node *node, const weights *w,
-                        const ai_quantised *x, int64_t output, int8_t *to, int32_t *bias)
+/* Bytes of 16 outputs. */
+static int64_t panel_bytes(const weights *w)
+{
+    if (w->form == AI_WEIGHT_DEPTHWISE)
+        return w->taps / w->columns * ((w->columns + 3) / 4) * 64;
+    return (w->inner + 3) / 4 * w->taps * 64;
+}
+
+/* Where in its panel the weight of channel c of an output lies. */
+static int64_t place(const weights *w, int64_t output, int64_t c, int64_t tap)
 {
     int64_t fours = (w->inner + 3) / 4;
-    int8_t *panel = to + output / LANES * fours * w->taps * 64;
+    int64_t block = c / LANES;
+    int64_t in_block = fours - block * 4 < 4 ? fours - block * 4 : 4;
+    int64_t row = block * 4 * w->taps + tap * in_block + c % LANES / 4;
+    if (w->form == AI_WEIGHT_DEPTHWISE) {
+        c = tap % w->columns;
+        row = tap / w->columns * ((w->columns + 3) / 4) + c / 4;
+    }
+    return row * 64 + output % LANES * 4 + c % 4;
+}
+
+/* The least and the greatest sum of an output must be of s32. Where one is beyond and the output is
+ * the same byte for all of them (a channel that a Relu makes 0), the start may be moved. False: it
+ * does not fit. */
+static bool fit_start(int64_t *start, int64_t least, int64_t most, double scale,
+                      const ai_q_finish *f)
+{
+    int64_t below = INT32_MIN - (*start + least);
+    int64_t above = *start + most - INT32_MAX;
+    if (below <= 0 && above <= 0)
+        return true;
+    if (below > 0)
+        *start += below;
+    else
+        *start -= above;
+    if (*start + least < INT32_MIN || *start + most > INT32_MAX)
+        return false;
+    return below > 0 ? (double)(*start + most) * scale + f->zero < f->lo - 1.0
+                     : (double)(*start + least) * scale + f->zero > f->hi + 1.0;
+}
+
+/* Packs one output; false: a weight or a sum does not fit. */
+static bool pack_output(const ai_graph *graph, const ai_graph_node *node, const weights *w,
+                        const ai_quantised *x, const ai_q_finish *f, int64_t output, float scale,
+                        int8_t *to, int32_t *bias)
+{
+    int8_t *panel = to + output / LANES * panel_bytes(w);
     double unit = (double)(x->scale * scale_at(w, output));
     int64_t sum = 0;
+    int64_t least = 0;
     int64_t most = 0;
-    double start;
-    if (!(unit > 0) || !bias_at(graph, node, output, unit, &start))
+    double offset;
+    if (!(unit > 0) || !bias_at(graph, node, output, unit, &offset) || !(fabs(offset) < 0x1p40))
         return false;
     for (int64_t c = 0; c < w->inner; c++) {
-        int64_t block = c / LANES;
-        int64_t in_block = fours - block * 4 < 4 ? fours - block * 4 : 4;
         for (int64_t t = 0; t < w->taps; t++) {
             int32_t q = weight_at(w, output, c, t);
-            int64_t row = block * 4 * w->taps + t * in_block + c % LANES / 4;
             if (q < INT8_MIN || q > INT8_MAX)
                 return false;
-            panel[row * 64 + output % LANES * 4 + c % 4] = (int8_t)q;
+            panel[place(w, output, c, t)] = (int8_t)q;
             sum += q;
-            most += 255 * (int64_t)abs(q);
+            least += q < 0 ? 255 * (int64_t)q : 0;
+            most += q > 0 ? 255 * (int64_t)q : 0;
         }
     }
-    start -= (double)(x->zero * sum);
-    if (fabs(start) + (double)most >= (double)INT32_MAX)
+    int64_t start = (int64_t)offset - x->zero * sum;
+    if (!fit_start(&start, least, most, (double)scale, f) || start < INT32_MIN || start > INT32_MAX)
         return false;
     *bias = (int32_t)start;
     return true;
@@ -133,14 +178,15 @@ static int32_t add(ai_graph *graph, const ai_graph_node *node, const char *what,
                              dim, data, (uint64_t)bytes);
 }
 
-bool ai_quantised_weights(ai_graph *graph, const ai_graph_node *node, bool is_turned,
-                          const ai_quantised *x, const ai_quantised *y, int32_t constants[3])
+bool ai_quantised_weights(ai_graph *graph, const ai_graph_node *node, ai_weight_form form,
+                          const ai_quantised *x, const ai_quantised *y, const ai_q_finish *f,
+                          int32_t constants[3])
 {
     weights w;
-    if (!read_weights(graph, node, is_turned, &w))
+    if (!read_weights(graph, node, form, &w))
         return false;
     int64_t whole = (w.outputs + LANES - 1) / LANES * LANES;
-    int64_t bytes = whole * ((w.inner + 3) / 4 * 4) * w.taps;
+    int64_t bytes = whole / LANES * panel_bytes(&w);
     int8_t *data = ai_graph_alloc(graph, (size_t)bytes);
     int32_t *bias = ai_graph_alloc(graph, (size_t)whole * sizeof *bias);
     float *scale = ai_graph_alloc(graph, (size_t)whole * sizeof *scale);
@@ -148,17 +194,18 @@ bool ai_quantised_weights(ai_graph *graph, const ai_graph_node *node, bool is_tu
         return false;
     for (int64_t i = 0; i < w.outputs; i++) {
         scale[i] = x->scale * scale_at(&w, i) / y->scale;
-        if (!isfinite(scale[i]) || !pack_output(graph, node, &w, x, i, data, &bias[i]))
+        if (!isfinite(scale[i]) || !pack_output(graph, node, &w, x, f, i, scale[i], data, &bias[i]))
             return false;
     }
     const int64_t turned[2] = {w.outputs, w.inner};
     ai_value like = *w.data;
-    constants[0] =
-        add(graph, node, "weight", AI_S8, like.rank, is_turned ? turned : like.dim, data, bytes);
+    constants[0] = add(graph, node, "weight", AI_S8, like.rank,
+                       form == AI_WEIGHT_TURNED ? turned : like.dim, data, bytes);
     constants[1] = add(graph, node, "bias", AI_S32, 1, &whole, bias, whole * 4);
     constants[2] = add(graph, node, "scale", AI_F32, 1, &whole, scale, whole * 4);
     if (constants[0] < 0 || constants[1] < 0 || constants[2] < 0)
         return false;
-    graph->values[constants[0]].layout = AI_LAYOUT_QCONV16;
+    graph->values[constants[0]].layout =
+        form == AI_WEIGHT_DEPTHWISE ? AI_LAYOUT_QDEPTHWISE16 : AI_LAYOUT_QCONV16;
     return true;
 }

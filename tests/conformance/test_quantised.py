@@ -99,6 +99,43 @@ def test_conv(tmp_path, kind, channels, kernel, stride, group):
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int8])
+@pytest.mark.parametrize("channels, kernel, stride, dilation", [
+    (16, 3, 1, 1), (40, 3, 2, 1), (33, 5, 1, 1), (48, 5, 2, 1), (20, 3, 1, 2), (17, 7, 3, 1)])
+def test_depthwise(tmp_path, kind, channels, kernel, stride, dilation):
+    shape = (2, channels, 14, 19)
+    net = Network(channels + kernel, kind)
+    x = net.through("x", 0.03, zero_of(kind, 120))
+    y = net.node("Conv", [x, *net.weight((channels, 1, kernel, kernel), 0.03)],
+                 strides=[stride, stride], pads=[kernel // 2] * 4, group=channels,
+                 dilations=[dilation, dilation])
+    y = net.through(net.node("Clip", [y, net.constant(np.float32(0)),
+                                      net.constant(np.float32(6))]), 0.03, zero_of(kind, 3))
+    net.save(tmp_path / "net.onnx", shape, y, 4)
+    expected, found, operators = answers(tmp_path / "net.onnx", tmp_path, shape, 1)
+    assert operators == ["QuantizeLinear", "QLinearConv", "DequantizeLinear", "Reorder"]
+    assert np.abs(expected - found).max() <= 0.0301
+    assert (expected != found).mean() < 0.01
+    assert len(np.unique(found)) > 20
+
+
+def test_dead_channel(tmp_path):
+    """A channel whose sums leave s32, though what they become is 0: its start may be moved."""
+    shape = (1, 16, 6, 6)
+    net = Network(4, np.uint8)
+    x = net.through("x", 0.03, 120)
+    weight, bias = net.weight((32, 16, 1, 1), 0.03)
+    start = next(c for c in net.constants if c.name == net.nodes[-1].input[0])
+    numbers = numpy_helper.to_array(start).copy()
+    numbers[7] = -2147483000
+    start.CopyFrom(numpy_helper.from_array(numbers, start.name))
+    y = net.through(net.node("Relu", [net.node("Conv", [x, weight, bias])]), 0.1, 0)
+    net.save(tmp_path / "net.onnx", shape, y, 4)
+    _, found, operators = answers(tmp_path / "net.onnx", tmp_path, shape, 1)
+    assert "QLinearConv" in operators
+    assert not found[:, 7].any() and found[:, 6].any()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
 def test_residual_block(tmp_path, kind):
     shape = (1, 40, 15, 15)
     net = Network(5, kind)

@@ -42,7 +42,9 @@ typedef struct product {
     ai_q_conv_args a;
     bytes in, weights, residual, out, want;
     guarded bias, scale, taps;
-    int64_t panels, rows;
+    int64_t panels, rows, in_bytes;
+    int32_t kh, kw;
+    bool is_depthwise;
 } product;
 
 static void make_shape(product *p, rng *r)
@@ -66,6 +68,28 @@ static void make_shape(product *p, rng *r)
     a->taps = taps;
     for (int64_t i = 0; i < a->tap_count; i++)
         taps[i] = rng_range(r, 0, 100);
+}
+
+/* Kernels that levels have loops of their own for, and others; their rows filled to fours. */
+static void make_depthwise(product *p, rng *r)
+{
+    ai_q_conv_args *a = &p->a;
+    int64_t *taps = (int64_t *)(void *)p->taps.data;
+    const int32_t kh = p->kh, kw = p->kw, dilation = rng_range(r, 0, 3) == 0 ? 2 : 1;
+    const int32_t stride = PICK(r, 1, 1, 2, 3);
+    const int64_t whole = (kw + 3) / 4 * 4;
+    const int64_t pitch =
+        ((a->ow - 1) * stride + (kw - 1) * dilation + 1) * 16 + rng_range(r, 0, 40);
+    a->in_step = stride * 16;
+    a->in_row = stride * pitch;
+    a->in_plane = ((p->rows - 1) * stride + kh) * pitch + rng_range(r, 0, 20);
+    a->kw = dilation == 1 ? kw : 0;
+    for (int64_t i = 0; i < kh * whole; i++) {
+        const int64_t x = i % whole < kw ? i % whole : kw - 1;
+        taps[i] = i / whole * pitch + x * dilation * 16;
+    }
+    p->in_bytes = (p->panels - 1) * a->in_plane + (p->rows - 1) * a->in_row +
+                  (a->ow - 1) * a->in_step + taps[kh * whole - 1] + 16;
 }
 
 /* Zero points at their ends, factors from tiny to infinite. */
@@ -99,9 +123,11 @@ static void expect_formula(const product *p, int32_t panel, int32_t y, int32_t c
     const ai_q_conv_args *a = &p->a;
     const uint8_t *in = a->in + y * a->in_row + col * a->in_step;
     int64_t sum = ((const int32_t *)(const void *)p->bias.data)[panel * 16 + o];
+    in += p->is_depthwise ? panel * a->in_plane : 0;
     for (int64_t t = 0; t < a->tap_count; t++)
         for (int i = 0; i < 4; i++)
-            sum += in[a->taps[t] + i] * a->weights[((panel * a->tap_count + t) * 16 + o) * 4 + i];
+            sum += in[p->is_depthwise ? a->taps[4 * t + i] + o : a->taps[t] + i] *
+                   a->weights[((panel * a->tap_count + t) * 16 + o) * 4 + i];
     const float scale = p->scale.data[panel * 16 + o];
     if (sum != (int32_t)sum || !isfinite(scale))
         return;
@@ -120,14 +146,22 @@ static void expect_formula(const product *p, int32_t panel, int32_t y, int32_t c
 
 void round_q_conv(const row *k, rng *r)
 {
-    product p = {0};
+    product p = {.is_depthwise = k->kernel->op == AI_K_Q_DEPTHWISE};
     ai_q_conv_args *a = &p.a;
     const bool has_residual = rng_bool(r);
     a->tap_count = PICK(r, 1, 2, 3, 4, 9, 16, 37);
-    p.taps = guarded_new(r, a->tap_count * 2 + 2);
+    if (p.is_depthwise) {
+        p.kh = PICK(r, 1, 3, 3, 5, 5, 2);
+        p.kw = rng_range(r, 0, 3) == 0 ? PICK(r, 1, 2, 4, 7, 9) : p.kh;
+        a->tap_count = p.kh * ((p.kw + 3) / 4);
+    }
+    p.taps = guarded_new(r, a->tap_count * 8 + 2);
     p.taps.data += (uintptr_t)p.taps.data % 8 / 4;
     make_shape(&p, r);
-    p.in = bytes_new(r, (p.rows - 1) * a->in_row + (a->ow - 1) * a->in_step + 104);
+    p.in_bytes = (p.rows - 1) * a->in_row + (a->ow - 1) * a->in_step + 104;
+    if (p.is_depthwise)
+        make_depthwise(&p, r);
+    p.in = bytes_new(r, p.in_bytes);
     p.weights = bytes_new(r, p.panels * a->tap_count * 64);
     p.residual = bytes_new(r, p.panels * a->residual_plane);
     p.out = bytes_new(r, p.panels * a->out_plane);
@@ -137,6 +171,10 @@ void round_q_conv(const row *k, rng *r)
     make_finish(&p, r, has_residual);
     fill_bytes(r, &p.in, 0, 255);
     fill_bytes(r, &p.weights, 0x80, 0x7f);
+    for (int64_t i = 0; i < p.weights.count && p.is_depthwise; i++) {
+        const int64_t x = i / 64 % ((p.kw + 3) / 4) * 4 + i % 4;
+        p.weights.data[i] = x < p.kw ? p.weights.data[i] : 0;
+    }
     fill_bytes(r, &p.residual, 0, 255);
     memset(p.out.data, 0x5a, (size_t)p.out.count);
     memset(p.want.data, 0x5a, (size_t)p.want.count);

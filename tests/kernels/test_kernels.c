@@ -55,6 +55,7 @@ static void one_round(const row *k, rng *r)
         round_quantise(k, r);
         return;
     case AI_K_Q_CONV:
+    case AI_K_Q_DEPTHWISE:
         round_q_conv(k, r);
         return;
     case AI_K_TO_BYTES:

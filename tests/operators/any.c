@@ -428,11 +428,11 @@ static void make_image(any *a, step *s, uint32_t i, const int64_t *dim)
 }
 
 /* Weight, bias and scale of a product with that many outputs. */
-static void make_constants(any *a, step *s, uint32_t rank, const int64_t *dim)
+static void make_constants(any *a, step *s, uint8_t layout, uint32_t rank, const int64_t *dim)
 {
     int64_t whole = (dim[0] + 15) / 16 * 16 + (one_in(a, 30) ? 1 : 0);
-    step_shape(s, 1, one_in(a, 30) ? AI_U8 : AI_S8,
-               one_in(a, 30) ? AI_LAYOUT_QPANEL16 : AI_LAYOUT_QCONV16, rank, dim);
+    step_shape(s, 1, one_in(a, 30) ? AI_U8 : AI_S8, one_in(a, 30) ? AI_LAYOUT_QPANEL16 : layout,
+               rank, dim);
     step_shape(s, 2, one_in(a, 30) ? AI_F32 : AI_S32, AI_LAYOUT_PLAIN, 1, &whole);
     step_shape(s, 3, AI_F32, AI_LAYOUT_PLAIN, 1, &whole);
     for (uint32_t i = 1; i < 4; i++)
@@ -453,8 +453,13 @@ static void make_q_conv(any *a, step *s)
     int64_t w[4] = {1 + below(a, 50), x[1] / p->group, p->window.kernel[0], p->window.kernel[1]};
     if (p->group == 2)
         w[0] = 64;
+    bool is_depthwise = one_in(a, 3);
+    if (is_depthwise) {
+        p->group = (uint32_t)(w[0] = x[1]);
+        w[1] = one_in(a, 30) ? 2 : 1;
+    }
     make_image(a, s, 0, x);
-    make_constants(a, s, 4, w);
+    make_constants(a, s, is_depthwise ? AI_LAYOUT_QDEPTHWISE16 : AI_LAYOUT_QCONV16, 4, w);
     if (!has_residual)
         return;
     int64_t y[4] = {x[0], w[0], 1, 1};
@@ -476,7 +481,7 @@ static void make_q_step(any *a, step *s, uint32_t op)
         step_init(s, op, 4, 1);
         make_finish(a, &s->params.q_gemm.finish, false);
         step_shape(s, 0, AI_U8, AI_LAYOUT_PLAIN, one_in(a, 10) ? 1 : 2, dim);
-        make_constants(a, s, 2, w);
+        make_constants(a, s, AI_LAYOUT_QCONV16, 2, w);
     } else if (op == AI_OP_Q_ADD) {
         step_init(s, op, 2, 1);
         make_finish(a, &s->params.q_add.finish, true);

@@ -76,6 +76,8 @@ START_TEST(test_layouts)
                 {AI_LAYOUT_QPANEL16, AI_S8, 3, {2, 8, 16}, 2 * (64 + 2 * 64)},
                 {AI_LAYOUT_QPANEL16, AI_S8, 4, {5, 17, 1, 1}, -1},
                 {AI_LAYOUT_QPANEL16, AI_F32, 2, {5, 17}, -1},
+                {AI_LAYOUT_QDEPTHWISE16, AI_S8, 4, {24, 1, 3, 5}, 32 * 3 * 8},
+                {AI_LAYOUT_QDEPTHWISE16, AI_S8, 4, {24, 2, 3, 5}, -1},
                 {AI_LAYOUT_WINOGRAD4, AI_F32, 4, {17, 20, 3, 3}, 36 * 32 * 20 * 4},
                 {AI_LAYOUT_WINOGRAD2, AI_F32, 4, {17, 20, 3, 3}, 16 * 32 * 20 * 4},
                 {AI_LAYOUT_WINOGRAD4, AI_F32, 4, {17, 20, 3, 1}, -1},
