@@ -19,6 +19,7 @@ model = libai.Model("m.lai", threads=1)
 reveal_type(model({"x": np.zeros(3)}))
 reveal_type(libai.classify("a.png", "m.lai")[0].score)
 reveal_type(libai.TextModel("m.lai")(seed=7))
+reveal_type(libai.quantize("m.onnx", "m.lai", [np.zeros(3)], keep=["a"]).whole.agreement)
 model(seed=3)
 libai.TextModel("m.lai")(seeds=7)
 """
@@ -33,7 +34,7 @@ def test_strict(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     done = mypy(PACKAGE, program)
-    for words in ('"dict[str, numpy.ndarray[', '"float"', '"str"', 'argument "seed" for overloaded function',
+    for words in ('"dict[str, numpy.ndarray[', '"float"', '"str"', '"float | None"', 'argument "seed" for overloaded function',
                   'argument "seeds" for "__call__"'):
         assert words in done.stdout, done.stdout
     wrong = [line for line in done.stdout.splitlines() if ": error:" in line]

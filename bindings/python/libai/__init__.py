@@ -11,6 +11,7 @@ from ._convert import Conversion, convert, self_test, verify
 from ._handler import Fault, Handler, handler
 from ._library import Error, cpu_levels, version
 from ._model import Model, Step, Tensor
+from ._quantise import Layer, Quantisation, Whole, quantize
 from ._text import TextModel
 
 __all__ = [
@@ -21,14 +22,18 @@ __all__ = [
     "Error",
     "Fault",
     "Handler",
+    "Layer",
     "Model",
+    "Quantisation",
     "Step",
     "Tensor",
     "TextModel",
+    "Whole",
     "classify",
     "convert",
     "cpu_levels",
     "handler",
+    "quantize",
     "self_test",
     "verify",
     "version",

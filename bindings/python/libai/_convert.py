@@ -123,6 +123,19 @@ def convert(source: Any, target: str | os.PathLike[str], *, example: Any = None,
     """
     if weights not in _WEIGHTS:
         raise ValueError(f"weights is {weights!r}, needed is 'f32', 'f16' or 's8'")
+    flags = ((0 if winograd else lib.CONVERT_NO_WINOGRAD) | _WEIGHTS[weights] |
+             (0 if strips else lib.CONVERT_NO_STRIPS))
+    return make(source, target, flags, example, shapes, outputs, states, labels, image, resources,
+                name, licence, Reporter(progress), None)
+
+
+def make(source: Any, target: str | os.PathLike[str], flags: int, example: Any,
+         shapes: Mapping[str, Sequence[int]] | None, outputs: Sequence[str], states: Sequence[str],
+         labels: str | os.PathLike[str] | Iterable[str] | None,
+         image: str | Mapping[str, Any] | None, resources: Mapping[str, bytes] | None,
+         name: str | None, licence: str | None, reporter: Reporter,
+         quantise: lib.QuantiseOptions | None) -> Conversion:
+    """convert, and with `quantise` quantize."""
     place = lib.path_bytes(target, "target")
     for what, names in (("outputs", outputs), ("states", states)):
         if isinstance(names, str):
@@ -143,10 +156,9 @@ def convert(source: Any, target: str | os.PathLike[str], *, example: Any = None,
             exported = _frameworks.export(source, example, made, zeros)
             path, name = lib.path_bytes(made, "source"), name or Path(target).stem
         options = _options(shapes or {}, outputs, states, data, name, licence)
-        options.flags = ((0 if winograd else lib.CONVERT_NO_WINOGRAD) | _WEIGHTS[weights] |
-                         (0 if strips else lib.CONVERT_NO_STRIPS))
-        reporter = Reporter(progress)
-        options.progress = reporter.callback
+        options.flags, options.progress = flags, reporter.callback
+        if quantise is not None:
+            options.quantise = ctypes.pointer(quantise)
         reporter.run(lib.converter().ai_convert_file, path, place, ctypes.byref(options),
                      path=None if exported else path)
         if exported is None:

@@ -24,7 +24,7 @@ CONVERT_NO_STRIPS = 4
 CONVERT_S8_WEIGHTS = 8
 NO_STEP = 0xFFFFFFFF
 NO_OFFSET = 0xFFFFFFFFFFFFFFFF
-STOPPED = -11
+FORMAT, UNSUPPORTED, STOPPED = -4, -6, -11
 ABI = 0
 
 
@@ -94,13 +94,24 @@ class NamedData(ctypes.Structure):
 PROGRESS = ctypes.CFUNCTYPE(c_int32, c_void_p, c_char_p, c_uint64, c_uint64)
 
 
+SAMPLE = ctypes.CFUNCTYPE(c_int32, c_void_p, c_size_t, POINTER(TensorInfo), POINTER(c_void_p),
+                          c_uint32, POINTER(RawError))
+
+
+class QuantiseOptions(ctypes.Structure):
+    _fields_ = [("size", c_uint32), ("ranges", c_uint32), ("sample", SAMPLE), ("user", c_void_p),
+                ("sample_count", c_size_t), ("keep", POINTER(c_char_p)), ("keep_count", c_size_t),
+                ("recipe", c_char_p), ("recipe_bytes", c_size_t)]
+
+
 class ConvertOptions(ctypes.Structure):
     _fields_ = [("size", c_uint32), ("flags", c_uint32), ("shapes", POINTER(NamedShape)),
                 ("shape_count", c_size_t), ("outputs", POINTER(c_char_p)),
                 ("output_count", c_size_t), ("resources", POINTER(NamedData)),
                 ("resource_count", c_size_t), ("name", c_char_p), ("licence", c_char_p),
                 ("progress", PROGRESS), ("user", c_void_p), ("check", c_void_p),
-                ("states", POINTER(c_char_p)), ("state_count", c_size_t)]
+                ("states", POINTER(c_char_p)), ("state_count", c_size_t),
+                ("quantise", POINTER(QuantiseOptions))]
 
 
 class RawClass(ctypes.Structure):
@@ -200,6 +211,8 @@ _TASK = _prototypes(
     ("ai_task_cpu_name", c_char_p, c_uint32),
     ("ai_task_recipe", c_int32, c_char_p, _OUT, _ERR),
     ("ai_task_free", None, c_void_p),
+    ("ai_image_prepare", c_int32, c_char_p, c_char_p, c_size_t, POINTER(TensorInfo), c_void_p,
+     _ERR),
     ("ai_classifier_open", c_int32, _OUT, _HANDLE, POINTER(Options), _ERR),
     ("ai_classifier_close", None, _HANDLE),
     ("ai_classify", c_int32, _HANDLE, c_char_p, c_size_t, POINTER(RawClass), POINTER(c_uint32),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._classify import Class
     from ._model import Model, Tensor
+    from ._quantise import Quantisation
 
 
 def _row(cells: Iterable[str], kind: str = "td") -> str:
@@ -42,3 +43,12 @@ def classes_html(classes: Sequence[Class]) -> str:
         rows.append(f"<tr><td>{escape(row.label)}</td><td>{row.score:.4g}</td>"
                     f'<td style="width:20em">{bar}</td></tr>')
     return f"<table>{''.join(rows)}</table>"
+
+
+def quantisation_html(made: Quantisation) -> str:
+    """What became of each layer, and what the whole lost."""
+    rows = [_row(["layer", "operator", "computes in", "signal to noise", "why"], "th")]
+    rows += [_row([escape(layer.name), escape(layer.op), escape(layer.form),
+                   "" if layer.snr is None else f"{layer.snr:.1f} dB", escape(layer.why)])
+             for layer in made.layers]
+    return f"<table><caption>{escape(made.summary)}</caption>{''.join(rows)}</table>"

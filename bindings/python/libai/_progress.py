@@ -65,12 +65,20 @@ class Reporter:
         self.callback = lib.PROGRESS(self._report)
 
     def _report(self, _: object, part: bytes, done: int, total: int) -> int:
-        try:
+        def tell() -> int:
             if self._progress is not None:
                 self._progress(part.decode(), done, total)
-        except BaseException as error:  # it cannot cross the library: it is raised again in run
-            self._raised = error
-        return int(self._raised is not None)
+            return 0
+        return self.guarded(tell)
+
+    def guarded(self, function: Callable[[], int]) -> int:
+        """For all that the library calls: what raises cannot cross it, and is raised again in run."""
+        if self._raised is None:
+            try:
+                return function()
+            except BaseException as error:
+                self._raised = error
+        return lib.STOPPED
 
     def run(self, function: Callable[..., int], *arguments: Any, path: bytes | None = None) -> None:
         try:
