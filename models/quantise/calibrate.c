@@ -56,8 +56,11 @@ static ai_status decide(ai_calibration *c, ai_graph *graph, ai_error *err)
     status = ai_trial(c, graph, 1, err);
     if (status == AI_OK) {
         ai_trial_judge(c);
-        status = ai_layers_try(c, graph, err);
+        ai_layers_settle(c, graph);
+        status = ai_layers_weigh(c, graph, err);
     }
+    if (status == AI_OK)
+        status = ai_layers_try(c, graph, err);
     return status;
 }
 

@@ -100,6 +100,9 @@ ai_layer *ai_layer_named(const ai_calibration *c, const char *name);
 /* Sums and moves of what stays numbers are left alone; moves get the range of what they read. */
 void ai_layers_settle(ai_calibration *c, const ai_graph *graph);
 
+/* ---- weigh.c: what is slower on integers stays f32 ---- */
+ai_status ai_layers_weigh(ai_calibration *c, const ai_graph *graph, ai_error *err);
+
 /* ---- samples.c ---- */
 ai_status ai_samples_read(ai_calibration *c, const ai_graph *graph, ai_error *err);
 

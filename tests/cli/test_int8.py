@@ -142,8 +142,8 @@ def test_deflated_and_shapes_with_one(ai, net, npz, tmp_path):
     assert out.read_bytes() == other.read_bytes()
 
 
-def test_keep(ai, net, npz, tmp_path):
-    out = tmp_path / "net.lai"
+def test_keep(ai, npz, tmp_path):
+    net, out = network(tmp_path / "net.onnx", inner=64), tmp_path / "net.lai"
     assert ai("convert", net, "-o", out, "--int8", npz, "--keep", "stem", "--keep",
               "dense").status == 0
     assert forms(out) == {"stem": "f32", "middle": "int8", "sum": "f32", "pool": "f32",
@@ -151,6 +151,15 @@ def test_keep(ai, net, npz, tmp_path):
     why = {layer["name"]: layer.get("why") for layer in report(out)["layers"]}
     assert (why["stem"], why["sum"], why["middle"]) == ("asked for", "reads numbers", None)
     assert "Conv" in steps(ai, out) and "QLinearConv" in steps(ai, out)
+
+
+def test_what_is_slower_stays_f32(ai, net, npz, tmp_path):
+    """A layer of few products between others that read and write numbers."""
+    out = tmp_path / "net.lai"
+    assert ai("convert", net, "-o", out, "--int8", npz, "--keep", "stem").status == 0
+    why = {layer["name"]: layer.get("why") for layer in report(out)["layers"]}
+    assert (why["middle"], why["dense"]) == ("converting costs more", "result")
+    assert "QLinearConv" not in steps(ai, out)
 
 
 def test_keep_of_an_unknown_node(ai, net, npz, tmp_path):
