@@ -59,5 +59,6 @@ Suite *tables_suite(void);
 Suite *strips_suite(void);
 Suite *convert_suite(void);
 Suite *exhaustion_suite(void);
+Suite *quantise_suite(void);
 
 #endif

@@ -13,6 +13,7 @@ int main(void)
     srunner_add_suite(runner, narrow_suite());
     srunner_add_suite(runner, tables_suite());
     srunner_add_suite(runner, strips_suite());
+    srunner_add_suite(runner, quantise_suite());
     srunner_add_suite(runner, convert_suite());
     srunner_add_suite(runner, exhaustion_suite());
     srunner_run_all(runner, CK_ENV);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "quantise/quantise.h"
 #include "small_onnx.h"
 
 /* The linker leads the converter's calls here (meson.build). */
@@ -102,6 +103,96 @@ START_TEST(passes_without_memory)
 }
 END_TEST
 
+static ai_status fill_sample(void *user, size_t sample, const ai_tensor_info *inputs,
+                             void *const *data, uint32_t input_count, ai_error *err)
+{
+    (void)user;
+    (void)err;
+    for (uint32_t i = 0; i < input_count; i++) {
+        float *to = data[i];
+        for (uint64_t k = 0; k < inputs[i].bytes / sizeof *to; k++)
+            to[k] = (float)((k + sample) % 7) - 3;
+    }
+    return AI_OK;
+}
+
+static ai_status go_on(const void *job, const char *part, uint64_t done, uint64_t total,
+                       ai_error *err)
+{
+    (void)job;
+    (void)part;
+    (void)err;
+    return done < total ? AI_OK : AI_E_INTERNAL;
+}
+
+/* From samples to the resource; the resource goes to *text. */
+static ai_status quantise_all(const ai_quantise_options *options, long fails_at, char **text,
+                              ai_error *err)
+{
+    ai_calibration c = {.options = *options, .progress = go_on};
+    ai_graph *graph = busy_graph();
+    void *file = NULL;
+    left = fails_at;
+    graph->calibration = &c;
+    ai_status status = run_all(graph, &file, err);
+    if (status == AI_OK)
+        status = ai_calibration_finish(&c, graph, err);
+    if (status == AI_OK && text != NULL)
+        *text = strdup(c.json.data);
+    left = -1;
+    ai_calibration_release(&c);
+    ai_graph_free(graph);
+    free(file);
+    return status;
+}
+
+static void fail_one_by_one(const ai_quantise_options *options)
+{
+    ai_status status = AI_E_MEMORY;
+    for (long n = 0; status != AI_OK; n++) {
+        ai_error err = {0};
+        status = quantise_all(options, n, NULL, &err);
+        ck_assert_msg(status == AI_OK || status == AI_E_MEMORY, "allocation %ld: %s", n,
+                      err.message);
+        ck_assert_int_lt(n, 100000);
+    }
+}
+
+/* A graph this small is not worth it: the recipe is told that it is. */
+static char *all_int8(const char *text)
+{
+    static const char from[] = "\"form\":\"f32\"";
+    char *to = calloc(2, strlen(text) + 1);
+    ck_assert_ptr_nonnull(to);
+    int count = 0;
+    for (const char *at = strstr(text, from); at != NULL; at = strstr(text, from), count++) {
+        strncat(to, text, (size_t)(at - text));
+        strcat(to, "\"form\":\"int8\"");
+        text = at + strlen(from);
+    }
+    ck_assert_int_gt(count, 0);
+    return strcat(to, text);
+}
+
+START_TEST(quantising_without_memory)
+{
+    ai_quantise_options options = AI_QUANTISE_OPTIONS_INIT;
+    ai_error err = {0};
+    char *text = NULL;
+    options.sample = fill_sample;
+    options.sample_count = 2;
+    ck_assert_msg(quantise_all(&options, -1, &text, &err) == AI_OK, "%s", err.message);
+    fail_one_by_one(&options);
+    ai_quantise_options again = AI_QUANTISE_OPTIONS_INIT;
+    char *forced = all_int8(text);
+    again.recipe = forced;
+    again.recipe_bytes = strlen(forced);
+    fail_one_by_one(&again);
+    free(forced);
+    free(text);
+}
+END_TEST
+
 START_TEST(conversion_without_memory)
 {
     char source[] = "/tmp/ai-exhaustion-XXXXXX";
@@ -135,6 +226,7 @@ Suite *exhaustion_suite(void)
     TCase *tests = tcase_create("exhaustion");
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, passes_without_memory);
+    tcase_add_test(tests, quantising_without_memory);
     tcase_add_test(tests, conversion_without_memory);
     suite_add_tcase(suite, tests);
     return suite;
