@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "manual_page.h"
 #include "store.h"
 
 enum {
@@ -52,18 +53,36 @@ static const struct setting { /* a flag, and the environment's variable for it *
 };
 enum { SETTING_COUNT = sizeof settings / sizeof settings[0] };
 
+static const char about[] = "Answers requests by a model, on any function platform.";
+static const char order[] = "Platforms, in the order in which they are looked for:";
+
 static int usage(FILE *out)
 {
-    fputs("usage: ai-function [OPTION]...\n\nAnswers requests by a model, on any function platform."
-          "\n\n",
-          out);
+    fprintf(out, "usage: ai-function [OPTION]...\n\n%s\n\n", about);
     for (int i = 0; i < SETTING_COUNT; i++)
         fprintf(out, "  --%s %-*s %s (%s)\n", settings[i].flag, 20 - (int)strlen(settings[i].flag),
                 settings[i].value ? settings[i].value : "", settings[i].help, settings[i].variable);
-    fputs("\nPlatforms, in the order in which they are looked for:\n", out);
+    fprintf(out, "\n%s\n", order);
     for (int i = 0; i < PLATFORM_COUNT; i++)
         fprintf(out, "  %-12s %s\n", platforms[i]->name, platforms[i]->about);
     return out == stdout ? 0 : 2;
+}
+
+static int manual(void)
+{
+    ai_manual_head(about);
+    ai_manual_section("OPTIONS");
+    puts("Each has a variable of the environment, in whose place a flag comes.");
+    for (int i = 0; i < SETTING_COUNT; i++)
+        ai_manual_item("--", settings[i].flag, settings[i].value, settings[i].help,
+                       settings[i].variable);
+    ai_manual_item("--", "man", NULL, "prints this page", NULL);
+    ai_manual_section("PLATFORMS");
+    puts(order);
+    for (int i = 0; i < PLATFORM_COUNT; i++)
+        ai_manual_item("", platforms[i]->name, NULL, platforms[i]->about, NULL);
+    ai_manual_foot();
+    return fflush(stdout) != 0;
 }
 
 static bool take_number(const struct setting *s, const char *text, uint32_t *number)
@@ -146,15 +165,18 @@ static bool take_environment(ai_settings *o)
 /* What is given by flags takes the environment's place. */
 static int take_flags(ai_settings *o, int argc, char **argv)
 {
-    struct option options[SETTING_COUNT + 2] = {{0}};
+    struct option options[SETTING_COUNT + 3] = {{0}};
     bool has_model = false;
     for (int i = 0; i < SETTING_COUNT; i++)
         options[i] = (struct option){settings[i].flag,
                                      settings[i].value ? required_argument : no_argument, NULL, i};
     options[SETTING_COUNT] = (struct option){"help", no_argument, NULL, 'h'};
+    options[SETTING_COUNT + 1] = (struct option){"man", no_argument, NULL, 'm'};
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (c == 'h')
             return usage(stdout);
+        if (c == 'm')
+            return manual();
         if (c == '?')
             return usage(stderr);
         if (c == 0 && !has_model)
