@@ -3,7 +3,7 @@
 """Counts instructions in the innermost loops of kernels, from their disassembly: what a machine that
 is not at hand can be expected to do. Prints a Markdown table.
 
-  meson setup --cross-file tests/kernels/aarch64-linux-gnu.ini -Dcore_only=true build-arm
+  meson setup --cross-file .ci/cross/aarch64-linux-gnu.ini -Dcore_only=true build-arm
   ninja -C build-arm
   bench/inner_loops.py --objdump aarch64-linux-gnu-objdump build-arm/kernels/libai-kernels-neon.a
 """
