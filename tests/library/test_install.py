@@ -37,7 +37,8 @@ def run(*command: object, **options) -> str:
 def test_layout(prefix):
     files = {path.relative_to(prefix).name for path in prefix.rglob("*")}
     assert {"ai", "libai.so", "libai.so.0", "libai.a", "libai-convert.so.0", "libai-task.so.0",
-            "ai.h", "ai_convert.h", "ai_task.h", "libai.pc", "libai-convert.pc", "libai-task.pc"} <= files
+            "ai.h", "ai_convert.h", "ai_task.h", "libai.pc", "libai-convert.pc", "libai-task.pc", "libaiConfig.cmake",
+            "libaiConfigVersion.cmake"} <= files
     assert [path.name for path in (prefix / "include").iterdir()].count("ai.h") == 1
 
 
@@ -57,50 +58,3 @@ def test_python_package(prefix):
             "print(l.core()._name, l.converter()._name, l.task()._name)")
     out = run(sys.executable, "-B", "-c", code, env={"PYTHONPATH": package.parent.parent})
     assert out.count(str(prefix)) == 3
-
-
-def flags(prefix: Path, *arguments: str) -> list[str]:
-    (folder,) = prefix.rglob("pkgconfig")
-    out = run("pkg-config", f"--define-variable=prefix={prefix}", *arguments,
-              env={"PKG_CONFIG_PATH": folder})
-    return out.split()
-
-
-PROGRAM = """
-#include <ai.h>
-#include <stdio.h>
-int main(void)
-{
-    ai_model *model;
-    ai_error err;
-    if (ai_model_open(&model, "none.lai", &err) != AI_E_IO)
-        return 1;
-    puts(err.message);
-    return ai_version() == AI_VERSION ? 0 : 1;
-}
-"""
-
-
-@pytest.mark.parametrize("kind", ["shared", "static"])
-def test_pkg_config(prefix, tmp_path, kind):
-    source = tmp_path / "program.c"
-    source.write_text(PROGRAM)
-    exe = tmp_path / "program"
-    more = ["--static"] if kind == "static" else []
-    options = flags(prefix, *more, "--cflags", "--libs", "libai")
-    if kind == "static":
-        options = ["-static", *options]
-    (folder,) = {path.parent for path in prefix.rglob("libai.so.0")}
-    run("gcc", "-std=c99", "-Wall", "-Werror", source, "-o", exe, *options)
-    assert "no such file" in run(exe, env={"LD_LIBRARY_PATH": folder})
-
-
-@pytest.mark.parametrize("name, symbol", [("libai-convert", "ai_convert_file"),
-                                          ("libai-task", "ai_classify")])
-def test_pkg_config_of_the_others(prefix, tmp_path, name, symbol):
-    header = name.replace("lib", "").replace("-", "_") + ".h"
-    source = tmp_path / "program.c"
-    source.write_text(f"#include <{header}>\nint main(void) {{ return {symbol} == 0; }}\n")
-    (folder,) = {path.parent for path in prefix.rglob("libai.so.0")}
-    run("gcc", "-w", source, "-o", tmp_path / "program", *flags(prefix, "--cflags", "--libs", name))
-    run(tmp_path / "program", env={"LD_LIBRARY_PATH": folder})

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import libai
+from building import snippets
 
 BUILD = Path(os.environ["AI_BUILD"])
 SOURCE = Path(os.environ["AI_SOURCE"])
@@ -22,16 +23,11 @@ def run(*command, **options):
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
-    """A static program by musl-gcc, from a build of the core of its own."""
-    folder = tmp_path_factory.mktemp("musl")
-    meson = shutil.which("meson")
-    assert meson and shutil.which("musl-gcc"), "meson and musl-gcc are needed"
-    run(meson, "setup", folder / "build", SOURCE, "-Dcore_only=true", "-Dtests=false", "-Ddefault_library=static",
-        env={**os.environ, "CC": "musl-gcc"})
-    run("ninja", "-C", folder / "build", "lib/libai.a")
-    archive = folder / "build" / "lib" / "libai.a"
-    run("musl-gcc", "-static", "-O2", "-Wl,--gc-sections", f"-I{SOURCE / 'include'}",
-        SOURCE / "tests" / "library" / "static_main.c", archive, "-o", folder / "program")
+    """A static program by musl-gcc, as docs/building.md has it."""
+    folder = tmp_path_factory.mktemp("musl") / "build"
+    assert shutil.which("meson") and shutil.which("musl-gcc"), "meson and musl-gcc are needed"
+    (commands,) = snippets("Static, by musl", "sh")
+    run("sh", "-ec", commands, cwd=SOURCE, env={**os.environ, "BUILD": str(folder)})
     return folder / "program"
 
 
