@@ -86,7 +86,7 @@ static ai_status check_scale(ai_step *s, ai_error *err)
 
     s->local[LOCAL_CHANNELS] = 1;
     s->local[LOCAL_INNER] = ai_max(ai_tensor_count(x), 1);
-    if (zero != NULL && (zero->rank != scale->rank || ai_tensor_count(zero) != count))
+    if (zero != NULL && ((count != 1 && zero->rank != scale->rank) || ai_tensor_count(zero) != count))
         return ai_fail_step(
             err, AI_E_SHAPE, s, "zero point has %lld numbers of rank %u, scale has %lld of rank %u",
             (long long)ai_tensor_count(zero), zero->rank, (long long)count, scale->rank);

@@ -15,13 +15,24 @@ static const ai_lower_row rows[] = {
 
 enum { ROW_COUNT = sizeof rows / sizeof rows[0], MAX_MISSING = 32 };
 
+/* Rows of other domains bear the domain before the name. */
+static bool is_row_of(const ai_lower_row *row, const ai_onnx_node *node)
+{
+    size_t domain = strlen(node->domain);
+    const char *name = row->name;
+    if (domain > 0) {
+        if (strncmp(name, node->domain, domain) != 0 || name[domain] != '.')
+            return false;
+        name += domain + 1;
+    }
+    return strcmp(name, node->op_type) == 0;
+}
+
 static const ai_lower_row *find_row(const ai_onnx_node *node)
 {
-    if (*node->domain != '\0')
-        return NULL;
     for (size_t i = 0; i < ROW_COUNT; i++)
-        if (node->opset >= rows[i].first && node->opset <= rows[i].last &&
-            strcmp(rows[i].name, node->op_type) == 0)
+        if (is_row_of(&rows[i], node) && (*node->domain != '\0' || (node->opset >= rows[i].first &&
+                                                                    node->opset <= rows[i].last)))
             return &rows[i];
     return NULL;
 }
@@ -258,6 +269,8 @@ static ai_onnx_name *used_output(const ai_lower *l, uint32_t i)
 int32_t ai_lower_output(ai_lower *l, uint32_t i, ai_type type)
 {
     ai_onnx_name *n = used_output(l, i);
+    if (l->status == AI_OK && l->is_inner)
+        return i > 0 ? AI_NO_VALUE : (l->made = ai_lower_between(l, "part", type));
     if (l->status != AI_OK || (n == NULL && i > 0))
         return AI_NO_VALUE;
     if (n == NULL)

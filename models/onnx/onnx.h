@@ -214,6 +214,8 @@ struct ai_lower {
     int32_t *inputs; /* values, AI_NO_VALUE where omitted; trailing ones are cut off */
     uint32_t input_count;
     uint32_t output_count;
+    bool is_inner; /* a part of the node: output 0 is made between, as `made` */
+    int32_t made;
     ai_status status;
 };
 

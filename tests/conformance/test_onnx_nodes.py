@@ -25,7 +25,9 @@ GROUPS = {
         Identity Reshape Flatten Squeeze Unsqueeze Shape Size Transpose Concat Split Slice Pad
         Gather Constant ConstantOfShape Range Expand Tile Add Sub Mul Div Pow Max Min Sum Mean Exp
         Log Sqrt Reciprocal Neg Abs Floor Ceil Round ReduceMean ReduceSum""".split()),
-    "quantize": (7, "QuantizeLinear DequantizeLinear DynamicQuantizeLinear".split()),
+    "quantize": (15, """
+        QuantizeLinear DequantizeLinear DynamicQuantizeLinear QLinearConv QLinearMatMul ConvInteger
+        MatMulInteger""".split()),
     "resize": (40, "Resize Upsample".split()),
     "conditions": (28, "Equal Less Greater And Or".split()),
 }

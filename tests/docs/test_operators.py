@@ -30,7 +30,7 @@ WORDS = {"all": set(TYPES), "numbers": set(TYPES) - {"bool"}, "floats": FLOATS,
 
 # A small node: inputs (shapes of those that have the type, values of constants, None), attributes.
 IMAGE, MATRIX, RNN = [1, 1, 5, 5], [2, 3], [2, 1, 3]
-ONE, PAIR = np.array([0]), np.array([1, 1])
+ONE, PAIR, SCALE = np.array([0]), np.array([1, 1]), np.float32(0.5)
 SAMPLES: dict[str, tuple[list, dict]] = {
     "Conv": ([IMAGE, [1, 1, 3, 3]], {}), "ConvTranspose": ([IMAGE, [1, 1, 3, 3]], {}),
     "MaxPool": ([IMAGE], {"kernel_shape": [2, 2]}),
@@ -59,6 +59,9 @@ SAMPLES: dict[str, tuple[list, dict]] = {
     "LSTM": ([RNN, [1, 16, 3], [1, 16, 4]], {"hidden_size": 4}),
     "QuantizeLinear": ([[3], np.float32(0.5)], {}),
     "DequantizeLinear": ([[3], np.float32(0.5)], {}),
+    "QLinearConv": ([IMAGE, SCALE, [], [1, 1, 3, 3], SCALE, [], SCALE, []], {}),
+    "QLinearMatMul": ([MATRIX, SCALE, [], [3, 4], SCALE, [], SCALE, []], {}),
+    "ConvInteger": ([IMAGE, [1, 1, 3, 3]], {}), "MatMulInteger": ([MATRIX, [3, 4]], {}),
 }
 NO_INPUT = {"Constant", "ConstantOfShape", "Range"}  # values of a constant, not of an input
 TWO = {"Add", "Sub", "Mul", "Div", "Pow", "PRelu", "Equal", "Less", "Greater", "And", "Or"}
