@@ -128,9 +128,10 @@ static const ai_tensor *find_part(const ai_step *s, int64_t axis, int64_t unit, 
     return s->in[i];
 }
 
-static const float *block_row(const ai_tensor *t, int64_t n, int64_t block, int64_t y)
+static const char *block_row(const ai_tensor *t, int64_t n, int64_t block, int64_t y, size_t size)
 {
-    return (const float *)t->data + (n * ((t->dim[1] + 15) / 16) + block) * t->plane + y * t->row;
+    int64_t at = (n * ((t->dim[1] + 15) / 16) + block) * t->plane + y * t->row;
+    return (const char *)t->data + (size_t)at * size;
 }
 
 /* A unit is a row of a block of the output. */
@@ -140,23 +141,25 @@ static void run_concat_blocks(const ai_step *s, int64_t begin, int64_t end)
     int64_t axis = s->local[AXIS];
     int64_t blocks = (out->dim[1] + 15) / 16;
     int64_t height = out->dim[2];
+    size_t size = ai_type_bytes((ai_type)out->type);
 
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t at[3] = {unit / height / blocks, unit / height % blocks, unit % height};
-        float *to = (float *)out->data + unit / height * out->plane + at[2] * out->row;
+        char *to =
+            (char *)out->data + (size_t)(unit / height * out->plane + at[2] * out->row) * size;
         if (axis < 3) {
             const ai_tensor *in = find_part(s, axis, axis == 1 ? 16 : 1, at[axis], &at[axis]);
-            const float *from = block_row(in, at[0], at[1], at[2]);
+            const char *from = block_row(in, at[0], at[1], at[2], size);
             if (to != from)
-                memcpy(to, from, (size_t)out->dim[3] * 16 * sizeof(float));
+                memcpy(to, from, (size_t)out->dim[3] * 16 * size);
             continue;
         }
         for (uint32_t i = 0; i < s->in_count; i++) {
             const ai_tensor *in = s->in[i];
             if (in->dim[3] == 0)
                 continue;
-            memcpy(to, block_row(in, at[0], at[1], at[2]), (size_t)in->dim[3] * 16 * sizeof(float));
-            to += in->dim[3] * 16;
+            memcpy(to, block_row(in, at[0], at[1], at[2], size), (size_t)in->dim[3] * 16 * size);
+            to += (size_t)in->dim[3] * 16 * size;
         }
     }
 }

@@ -88,7 +88,8 @@ static uint32_t concat_form(const placer *p, const ai_graph_node *node)
     uint32_t blocks = 0;
     for (uint32_t i = 0; i < node->input_count; i++) {
         const ai_value *x = ai_pass_input(p->graph, node, i);
-        if (!is_image(x) || x->data != NULL || (params->axis != 1 && params->axis != -3))
+        if ((!is_image(x) && !is_bytes(x)) || x->data != NULL ||
+            (params->axis != 1 && params->axis != -3))
             return FORM_PLAIN;
         if (i + 1 < node->input_count && (x->dim[1] % LANES != 0 || (x->varies & 2) != 0))
             return FORM_PLAIN;
@@ -174,6 +175,8 @@ static uint32_t integer_form(const placer *p, const ai_graph_node *node)
         return FORM_GLOBAL;
     case AI_OP_Q_ADD:
         return reads_blocks || makes_blocks(p, node->inputs[1]) ? FORM_BLOCKS : FORM_PLAIN;
+    case AI_OP_Q_LOOKUP:
+        return reads_blocks ? FORM_BLOCKS : FORM_PLAIN;
     case AI_OP_QUANTIZE_LINEAR:
         if (!is_bytes(&p->graph->values[node->outputs[0]]) ||
             ai_pass_elements(ai_pass_input(p->graph, node, 1)) != 1)
@@ -193,7 +196,7 @@ static uint32_t integer_form(const placer *p, const ai_graph_node *node)
 
 static uint32_t form_of(const placer *p, const ai_graph_node *node)
 {
-    if (node->op >= AI_OP_QUANTIZE_LINEAR && node->op <= AI_OP_Q_GLOBAL_AVERAGE_POOL)
+    if (node->op >= AI_OP_QUANTIZE_LINEAR && node->op <= AI_OP_Q_LOOKUP)
         return integer_form(p, node);
     if (node->op == AI_OP_MAX_POOL && is_bytes(ai_pass_input(p->graph, node, 0)) &&
         makes_blocks(p, node->inputs[0]))

@@ -13,8 +13,7 @@ static bool is_number(const ai_value *v)
     return v != NULL && v->data != NULL && v->layout == AI_LAYOUT_PLAIN && ai_pass_elements(v) == 1;
 }
 
-/* Scale and zero point of QuantizeLinear or DequantizeLinear, constants of one number each. */
-static bool read_scale(const ai_graph *graph, const ai_graph_node *node, ai_quantised *q)
+bool ai_quantised_scale(const ai_graph *graph, const ai_graph_node *node, ai_quantised *q)
 {
     const ai_value *zero = ai_pass_input(graph, node, 2);
     if (!ai_pass_scalar(graph, node, 1, &q->scale) || !(q->scale > 0) || isinf(q->scale))
@@ -37,7 +36,7 @@ bool ai_quantised_input(const ai_graph *graph, const ai_graph_node *node, uint32
                         ai_quantised *q)
 {
     const ai_graph_node *from = ai_pass_producer(graph, node, i);
-    if (from == NULL || from->op != AI_OP_DEQUANTIZE_LINEAR || !read_scale(graph, from, q))
+    if (from == NULL || from->op != AI_OP_DEQUANTIZE_LINEAR || !ai_quantised_scale(graph, from, q))
         return false;
     q->value = from->inputs[0];
     return graph->values[q->value].type == AI_U8;
@@ -49,7 +48,7 @@ bool ai_quantised_input(const ai_graph *graph, const ai_graph_node *node, uint32
 static bool is_dequantised(const ai_graph *graph, const ai_graph_node *node, uint32_t k)
 {
     ai_quantised q;
-    return node->op == AI_OP_DEQUANTIZE_LINEAR && k == 0 && read_scale(graph, node, &q);
+    return node->op == AI_OP_DEQUANTIZE_LINEAR && k == 0 && ai_quantised_scale(graph, node, &q);
 }
 
 static void add_128(ai_graph *graph, ai_graph_node *node)
@@ -57,7 +56,7 @@ static void add_128(ai_graph *graph, ai_graph_node *node)
     ai_quantised q;
     uint8_t *data = ai_graph_alloc(graph, 1);
     const char *name = ai_graph_format(graph, "%s/zero", node->name);
-    if (data == NULL || name == NULL || !read_scale(graph, node, &q))
+    if (data == NULL || name == NULL || !ai_quantised_scale(graph, node, &q))
         return;
     *data = (uint8_t)(q.zero + 128);
     int32_t zero = ai_graph_constant(graph, name, AI_U8, 0, NULL, data, 1);
@@ -84,7 +83,7 @@ static void make_unsigned(ai_graph *graph)
         ai_quantised q;
         if (node->is_dead || node->op != AI_OP_QUANTIZE_LINEAR || keeps[value] ||
             graph->values[value].type != AI_S8 || ai_pass_is_kept(graph, value) ||
-            !read_scale(graph, node, &q))
+            !ai_quantised_scale(graph, node, &q))
             continue;
         add_128(graph, node);
         ((ai_axis_params *)node->params)->count = AI_U8;
@@ -144,24 +143,6 @@ static const ai_graph_node *operator_before(const ai_graph *graph, const ai_grap
     return node;
 }
 
-/* The node becomes that step; its output stays. */
-static void become(ai_graph *graph, ai_graph_node *node, const ai_graph_node *from, uint16_t op,
-                   const void *params, uint32_t bytes, const int32_t *inputs, uint32_t count)
-{
-    void *own = ai_graph_alloc(graph, bytes);
-    int32_t *list = ai_graph_alloc(graph, count * sizeof *list);
-    if (own == NULL || list == NULL)
-        return;
-    memcpy(own, params, bytes);
-    memcpy(list, inputs, count * sizeof *list);
-    node->name = from->name;
-    node->op = op;
-    node->params = own;
-    node->param_bytes = bytes;
-    node->inputs = list;
-    node->input_count = count;
-}
-
 static void fold_conv(ai_graph *graph, uint32_t index, const ai_graph_node *conv,
                       const ai_quantised *y, const ai_q_finish *f)
 {
@@ -181,7 +162,8 @@ static void fold_conv(ai_graph *graph, uint32_t index, const ai_graph_node *conv
         return;
     inputs[0] = x.value;
     if (ai_quantised_weights(graph, conv, form, &x, y, f, &inputs[1]))
-        become(graph, &graph->nodes[index], conv, AI_OP_Q_CONV, &params, sizeof params, inputs, 4);
+        ai_quantised_become(graph, &graph->nodes[index], conv, AI_OP_Q_CONV, &params, sizeof params,
+                            inputs, 4);
 }
 
 static void fold_gemm(ai_graph *graph, uint32_t index, const ai_graph_node *gemm,
@@ -198,7 +180,8 @@ static void fold_gemm(ai_graph *graph, uint32_t index, const ai_graph_node *gemm
     inputs[0] = x.value;
     if (ai_quantised_weights(graph, gemm, p->trans_b == 0 ? AI_WEIGHT_TURNED : AI_WEIGHT_STRAIGHT,
                              &x, y, f, &inputs[1]))
-        become(graph, &graph->nodes[index], gemm, AI_OP_Q_GEMM, &params, sizeof params, inputs, 4);
+        ai_quantised_become(graph, &graph->nodes[index], gemm, AI_OP_Q_GEMM, &params, sizeof params,
+                            inputs, 4);
 }
 
 /* A Conv that nobody else reads and that can still take a residual. */
@@ -235,7 +218,8 @@ static void fold_add(ai_graph *graph, uint32_t index, const ai_graph_node *add,
     if (conv[a] == NULL) {
         ai_q_add_params own = {.finish = params.finish};
         const int32_t inputs[2] = {q[a].value, q[1 - a].value};
-        become(graph, &graph->nodes[index], add, AI_OP_Q_ADD, &own, sizeof own, inputs, 2);
+        ai_quantised_become(graph, &graph->nodes[index], add, AI_OP_Q_ADD, &own, sizeof own, inputs,
+                            2);
         return;
     }
     const ai_q_conv_params *p = conv[a]->params;
@@ -243,14 +227,9 @@ static void fold_add(ai_graph *graph, uint32_t index, const ai_graph_node *add,
     params.group = p->group;
     int32_t inputs[5] = {0, 0, 0, 0, q[1 - a].value};
     memcpy(inputs, conv[a]->inputs, 4 * sizeof *inputs);
-    become(graph, &graph->nodes[index], conv[a], AI_OP_Q_CONV, &params, sizeof params, inputs, 5);
+    ai_quantised_become(graph, &graph->nodes[index], conv[a], AI_OP_Q_CONV, &params, sizeof params,
+                        inputs, 5);
     graph->nodes[index].name = conv[a]->name;
-}
-
-static bool moves_only(uint16_t op)
-{
-    return op == AI_OP_MAX_POOL || op == AI_OP_TRANSPOSE || op == AI_OP_SLICE ||
-           (op >= AI_OP_IDENTITY && op <= AI_OP_UNSQUEEZE);
 }
 
 static void fold_node(ai_graph *graph, uint32_t index, const uint32_t *uses)
@@ -258,10 +237,13 @@ static void fold_node(ai_graph *graph, uint32_t index, const uint32_t *uses)
     ai_graph_node *quantize = &graph->nodes[index];
     ai_quantised x, y = {.value = quantize->outputs[0]};
     ai_q_finish f = {0};
-    if (graph->values[y.value].type != AI_U8 || !read_scale(graph, quantize, &y))
+    if (graph->values[y.value].type != AI_U8 || !ai_quantised_scale(graph, quantize, &y))
         return;
     const ai_graph_node *node = operator_before(graph, quantize, uses, &y, &f);
     bool is_clamped = f.lo != 0 || f.hi != 255;
+    const ai_graph_node *last = ai_pass_producer(graph, quantize, 0);
+    if (last != NULL && ai_quantised_lookup(graph, index, last))
+        return;
     if (node == NULL)
         return;
     if (node->op == AI_OP_CONV) {
@@ -270,18 +252,21 @@ static void fold_node(ai_graph *graph, uint32_t index, const uint32_t *uses)
         fold_gemm(graph, index, node, &y, &f);
     } else if (node->op == AI_OP_ADD) {
         fold_add(graph, index, node, &y, &f, uses);
+    } else if (!is_clamped && node->op == AI_OP_CONCAT) {
+        ai_quantised_concat(graph, index, node, &y);
     } else if (is_clamped || !ai_quantised_input(graph, node, 0, &x)) {
         return;
     } else if (node->op == AI_OP_GLOBAL_AVERAGE_POOL) {
         const ai_value *v = &graph->values[x.value];
         ai_q_mean_params p = {x.scale / y.scale, (uint32_t)x.zero, (uint32_t)y.zero, 0};
         if (v->has_shape && v->rank == 4)
-            become(graph, quantize, node, AI_OP_Q_GLOBAL_AVERAGE_POOL, &p, sizeof p, &x.value, 1);
-    } else if (moves_only(node->op) && node->output_count == 1 && x.scale == y.scale &&
+            ai_quantised_become(graph, quantize, node, AI_OP_Q_GLOBAL_AVERAGE_POOL, &p, sizeof p,
+                                &x.value, 1);
+    } else if (ai_quantised_moves_only(node->op) && node->output_count == 1 && x.scale == y.scale &&
                x.zero == y.zero) {
         int32_t own = quantize->outputs[0];
-        become(graph, quantize, node, node->op, node->params, node->param_bytes, node->inputs,
-               node->input_count);
+        ai_quantised_become(graph, quantize, node, node->op, node->params, node->param_bytes,
+                            node->inputs, node->input_count);
         if (quantize->op == node->op)
             quantize->inputs[0] = x.value;
         graph->values[own].type = AI_U8;
@@ -292,7 +277,7 @@ static void fold_node(ai_graph *graph, uint32_t index, const uint32_t *uses)
 static void note_scale(ai_graph *graph, const ai_graph_node *node)
 {
     ai_quantised q;
-    if (!read_scale(graph, node, &q))
+    if (!ai_quantised_scale(graph, node, &q))
         return;
     ai_value *value =
         &graph->values[node->op == AI_OP_QUANTIZE_LINEAR ? node->outputs[0] : node->inputs[0]];
@@ -313,6 +298,11 @@ ai_status ai_pass_quantize(ai_graph *graph, ai_error *err)
     ai_status status = ai_pass_need_shapes(graph, err);
     if (status != AI_OK)
         return status;
+    ai_quantised_wrap_moves(graph);
+    status = ai_pass_sort(graph, err);
+    if (status != AI_OK)
+        return status;
+    nodes = graph->node_count;
     make_unsigned(graph);
     for (uint32_t i = 0; i < nodes; i++) {
         uint16_t op = graph->nodes[i].op;
@@ -326,5 +316,6 @@ ai_status ai_pass_quantize(ai_graph *graph, ai_error *err)
             fold_node(graph, i, uses);
     }
     ai_pass_prune(graph);
-    return ai_graph_status(graph, err);
+    status = ai_graph_status(graph, err);
+    return status == AI_OK ? ai_pass_sort(graph, err) : status;
 }

@@ -12,9 +12,30 @@ typedef struct ai_quantised {
     int32_t zero;
 } ai_quantised;
 
+/* Scale and zero point of QuantizeLinear or DequantizeLinear, constants of one number each. */
+bool ai_quantised_scale(const ai_graph *graph, const ai_graph_node *node, ai_quantised *q);
+
 /* What the DequantizeLinear at input i reads, if it is u8 with one constant scale. */
 bool ai_quantised_input(const ai_graph *graph, const ai_graph_node *node, uint32_t i,
                         ai_quantised *q);
+
+/* The node becomes that step; its output stays. */
+void ai_quantised_become(ai_graph *graph, ai_graph_node *node, const ai_graph_node *from,
+                         uint16_t op, const void *params, uint32_t bytes, const int32_t *inputs,
+                         uint32_t count);
+
+/* MaxPool, Reshape and the like. */
+bool ai_quantised_moves_only(uint16_t op);
+/* Puts those of bytes between DequantizeLinear and QuantizeLinear. */
+void ai_quantised_wrap_moves(ai_graph *graph);
+
+/* The QuantizeLinear behind `node`, which is a function of one number or DequantizeLinear, becomes
+ * a table, whose bytes the pass `fold` computes. */
+bool ai_quantised_lookup(ai_graph *graph, uint32_t index, const ai_graph_node *node);
+/* The QuantizeLinear behind Concat becomes a Concat of bytes; operands of another scale pass a
+ * table. */
+void ai_quantised_concat(ai_graph *graph, uint32_t index, const ai_graph_node *node,
+                         const ai_quantised *y);
 
 /* What is done with weights: as they are, [outputs][inner]...; turned, [inner][outputs]; depthwise.
  */

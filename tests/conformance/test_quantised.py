@@ -8,6 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 import libai
 
@@ -64,9 +65,13 @@ class Network:
         onnx.save(model, path)
 
 
-def answers(path, folder, shape, seed):
+def answers(path, folder, shape, seed, is_literal=False):
+    """ONNX Runtime's answers, of its operators on integers or of the file's own, and ours."""
     x = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    if is_literal:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     expected = session.run(None, {"x": x})[0]
     target = folder / "net.lai"
     libai.convert(path, target)
@@ -171,3 +176,65 @@ def test_matmul(tmp_path, rows, inner):
     assert operators == ["QuantizeLinear", "QLinearMatMul", "DequantizeLinear"]
     assert np.abs(expected - found).max() <= 0.0501
     assert (expected != found).mean() < 0.01
+
+
+# ---- What ONNX Runtime's quantiser writes ----
+
+
+class Images(CalibrationDataReader):
+    """A few random inputs."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        random = np.random.default_rng(9)
+        self.left = iter([{"x": random.standard_normal(shape, dtype=np.float32)}
+                          for _ in range(3)])
+
+    def get_next(self):
+        return next(self.left, None)
+
+
+class Plain(Network):
+    """A network of numbers."""
+
+    def normal(self, shape: tuple[int, ...], scale: float) -> str:
+        return self.constant(self.random.normal(0, scale, shape).astype(np.float32))
+
+    def conv(self, x: str, inputs: int, outputs: int, kernel: int, **attributes) -> str:
+        group = attributes.get("group", 1)
+        weight = self.normal((outputs, inputs // group, kernel, kernel),
+                             (inputs // group * kernel * kernel) ** -0.5)
+        return self.node("Conv", [x, weight, self.normal((outputs,), 0.1)],
+                         pads=[kernel // 2] * 4, **attributes)
+
+
+def write_network(path, shape) -> None:
+    net = Plain(3, np.uint8)
+    y = net.node("Relu", [net.conv("x", 3, 32, 3, strides=[2, 2])])
+    a = net.node("LeakyRelu", [net.conv(y, 32, 32, 3, group=32)], alpha=0.2)
+    b = net.node("Sigmoid", [net.conv(y, 32, 32, 1)])
+    y = net.node("Concat", [net.node("Mul", [a, b]), net.node("Add", [a, y])], axis=1)
+    y = net.node("MaxPool", [y], kernel_shape=[2, 2], strides=[2, 2])
+    y = net.node("AveragePool", [net.conv(y, 64, 40, 1)], kernel_shape=[2, 2], strides=[1, 1])
+    y = net.node("Flatten", [net.node("GlobalAveragePool", [y])])
+    y = net.node("Gemm", [y, net.normal((40, 10), 0.3), net.normal((10,), 0.1)])
+    net.save(path, shape, y, 2)
+
+
+@pytest.mark.parametrize("form", [QuantFormat.QOperator, QuantFormat.QDQ])
+@pytest.mark.parametrize("kind, weights", [
+    (QuantType.QUInt8, QuantType.QInt8), (QuantType.QInt8, QuantType.QInt8),
+    (QuantType.QUInt8, QuantType.QUInt8)])
+def test_quantiser(tmp_path, form, kind, weights):
+    shape = (1, 3, 28, 28)
+    write_network(tmp_path / "float.onnx", shape)
+    quantize_static(tmp_path / "float.onnx", tmp_path / "net.onnx", Images(shape),
+                    quant_format=form, activation_type=kind, weight_type=weights,
+                    per_channel=weights == QuantType.QInt8)
+    model = onnx.load(tmp_path / "net.onnx")
+    output = model.graph.output[0].name
+    last = next(n for n in model.graph.node if output in n.output)
+    scale = next(numpy_helper.to_array(i) for i in model.graph.initializer
+                 if i.name == last.input[1])
+    expected, found, operators = answers(tmp_path / "net.onnx", tmp_path, shape, 1, True)
+    assert np.abs(expected - found).max() <= 1.001 * scale
+    assert "Conv" not in operators or weights == QuantType.QUInt8

@@ -487,6 +487,11 @@ static void make_q_step(any *a, step *s, uint32_t op)
         make_finish(a, &s->params.q_add.finish, true);
         make_image(a, s, 0, dim);
         make_image(a, s, 1, dim);
+    } else if (op == AI_OP_Q_LOOKUP) {
+        int64_t count = one_in(a, 30) ? 255 : 256;
+        step_init(s, op, 2, 1);
+        make_image(a, s, 0, dim);
+        step_shape(s, 1, AI_U8, AI_LAYOUT_PLAIN, 1, &count);
     } else {
         step_init(s, op, 1, 1);
         s->params.q_mean = (ai_q_mean_params){0.7f, (uint32_t)below(a, 256), 3, 0};
@@ -497,7 +502,7 @@ static void make_q_step(any *a, step *s, uint32_t op)
 
 static void make_step(any *a, step *s, const ai_op_row *row)
 {
-    if (row->number >= AI_OP_Q_CONV && row->number <= AI_OP_Q_GLOBAL_AVERAGE_POOL) {
+    if (row->number >= AI_OP_Q_CONV && row->number <= AI_OP_Q_LOOKUP) {
         make_q_step(a, s, row->number);
         return;
     }
