@@ -47,12 +47,12 @@ def arrays():
 
 def test_report(net, arrays, tmp_path):
     parts = []
-    made = libai.quantize(net, tmp_path / "a.lai", arrays, keep=["middle"],
+    made = libai.quantize(net, tmp_path / "a.lai", arrays, keep=["stem"],
                           progress=lambda part, done, total: parts.append(part))
     assert made.path == str(tmp_path / "a.lai") and (made.samples, made.skipped) == (8, 0)
     rows = {layer.name: layer for layer in made.layers}
-    assert rows["middle"].kept and rows["middle"].why == "asked for"
-    assert not rows["stem"].kept and rows["stem"].form == "int8" and rows["stem"].snr > 10
+    assert rows["stem"].kept and rows["stem"].why == "asked for"
+    assert not rows["middle"].kept and rows["middle"].form == "int8" and rows["middle"].snr > 10
     assert {"samples", "ranges", "layers", "whole"} <= set(parts)
     # What the whole is said to have lost is what it loses.
     libai.convert(net, tmp_path / "f32.lai")
@@ -61,8 +61,8 @@ def test_report(net, arrays, tmp_path):
     assert made.whole.error == pytest.approx(max(abs(a - b).max() for a, b in pairs), rel=1e-3)
     assert made.whole.error > 0
     assert made.whole.agreement == np.mean([a.argmax() == b.argmax() for a, b in pairs])
-    assert "<td>stem</td><td>Conv</td><td>int8</td>" in made._repr_html_()
-    assert "Conv 'middle': asked for" in str(made) and made.summary in str(made)
+    assert "<td>middle</td><td>Conv</td><td>int8</td>" in made._repr_html_()
+    assert "Conv 'stem': asked for" in str(made) and made.summary in str(made)
 
 
 def test_same_from_every_form(net, arrays, tmp_path):
