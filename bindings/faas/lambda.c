@@ -146,7 +146,7 @@ static int end_stream(loop *l, const ai_answer *a)
 /* ---- One invocation ---- */
 
 /* 0: unknown; some emulators send what lies in the past. */
-static uint64_t time_left(const ai_api *api)
+static uint64_t platform_time(const ai_api *api)
 {
     struct timespec now = {0, 0};
     const char *deadline = ai_api_header(api, "Lambda-Runtime-Deadline-Ms");
@@ -157,6 +157,14 @@ static uint64_t time_left(const ai_api *api)
         return 0;
     uint64_t left = end_ms - now_ms; /* a little for the answer itself */
     return (left > 2 * MARGIN_MS ? left - MARGIN_MS : left) * 1000000;
+}
+
+/* The platform's, or a shorter one that is set. */
+static uint64_t time_left(const loop *l)
+{
+    uint64_t left = platform_time(l->api);
+    uint64_t own = (uint64_t)l->function->settings.timeout_ms * 1000000;
+    return own && (!left || own < left) ? own : left;
 }
 
 static int post_answer(loop *l, const ai_answer *a)
@@ -217,7 +225,7 @@ static bool answer_next(loop *l)
     request.body = next.body;
     request.bytes = next.bytes;
     request.most_bytes = l->function->settings.most_bytes;
-    request.timeout_ns = time_left(l->api);
+    request.timeout_ns = time_left(l);
     request.fetch = l->function->fetch;
     request.store = l->function->store;
     request.fetch_user = l->function->fetch_user;
