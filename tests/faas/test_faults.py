@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import random
+import re
 import resource
 import signal
 import socket
@@ -148,40 +149,74 @@ def test_frozen(serve, models):
 
 # ---- A model that changes ----
 
-@pytest.mark.parametrize("seconds", [4 * CASES])
-def test_model_is_replaced(serve, tmp_path, seconds):
-    """The version that an answer names is that of its labels, in all answers, by several workers."""
-    path = tmp_path / "m.lai"
-    made = []
+class Caller(threading.Thread):
+    """Asks models in turn over one kept connection; keeps which version said what."""
+
+    def __init__(self, server, names, is_over):
+        super().__init__()
+        self.socket, self.names, self.is_over = connect(server), names, is_over
+        self.body, self.count, self.seen, self.faults = picture(), 0, set(), []
+
+    def ask(self, name):
+        self.socket.sendall(b"POST /models/%b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b"
+                            % (name.encode(), len(self.body), self.body))
+        got = b""
+        while b"\r\n\r\n" not in got:
+            got += self.socket.recv(65536) or pytest.fail("the connection ends")
+        head, data = got.split(b"\r\n\r\n", 1)
+        bytes_left = int(re.search(rb"(?i)content-length: (\d+)", head)[1]) - len(data)
+        while bytes_left > 0:
+            more = self.socket.recv(bytes_left) or pytest.fail("the connection ends")
+            data, bytes_left = data + more, bytes_left - len(more)
+        return head, data
+
+    def run(self):
+        for name in itertools.cycle(self.names):
+            if self.is_over():
+                return
+            head, data = self.ask(name)
+            said = b"".join(sorted(set(re.findall(rb'"(?:red|green|blue)-(\d)"', data)))).decode()
+            version = re.search(rb"(?i)ai-model: (\S+)", head)
+            if not head.startswith(b"HTTP/1.1 200") or len(said) != 1 or not version:
+                self.faults.append((head, data))
+            else:
+                self.seen.add((name, version[1].decode(), said))
+            self.count += 1
+
+
+def test_models_are_replaced(serve, tmp_path):
+    """Four models at once, by two files in turn: the version that an answer names is that of its
+    labels, in all answers, by several workers. AI_CASES=25: 100 replacements, 10^5 requests."""
+    made, names, rounds = [], "abcd", max(3, CASES)
     for i in range(2):
-        made.append(save_colours(tmp_path / f"v{i}.lai", [f"{name}-{i}" for name in LABELS]).read_bytes())
-    path.write_bytes(made[0])
-    server = serve("--model", path, "--workers", "2", "--quiet")
-    end, seen, faults = time.monotonic() + seconds, set(), []
-
-    def ask():
-        connection = server.connect()
-        while time.monotonic() < end:
-            answer = server.ask("POST", "/", picture(), connection=connection)
-            said = {row["label"][-1] for row in answer.json["body"]} if answer.status == 200 else {}
-            seen.add((answer.headers.get("ai-model"), "".join(sorted(said))))
-            if answer.status != 200 or len(said) != 1:
-                faults.append(answer.data)
-
-    callers = [threading.Thread(target=ask) for _ in range(3)]
+        path = save_colours(tmp_path / f"v{i}.lai", [f"{label}-{i}" for label in LABELS])
+        made.append(path.read_bytes())
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for name in names:
+        (folder / f"{name}.lai").write_bytes(made[0])
+    server = serve("--model", folder, "--workers", "2", "--quiet")
+    is_over = threading.Event()
+    callers = [Caller(server, names, is_over.is_set) for _ in range(3)]
     for caller in callers:
         caller.start()
-    for data in itertools.cycle((made[1], made[0])):
-        if time.monotonic() > end - 0.3:
-            break
-        (tmp_path / "next").write_bytes(data)
-        os.rename(tmp_path / "next", path)
-        time.sleep(0.35)  # a worker looks once a second
+    for i in range(1, rounds + 1):
+        for name in names:
+            (tmp_path / "next").write_bytes(made[i % 2])
+            os.rename(tmp_path / "next", folder / f"{name}.lai")
+        server.wait_metric("ai_model_reloads_total", i * len(names))  # a worker looks once a second
+    while sum(caller.count for caller in callers) < 4000 * CASES:
+        assert all(caller.is_alive() for caller in callers)
+        time.sleep(0.05)
+    is_over.set()
     for caller in callers:
         caller.join()
-    assert not faults
-    assert len(seen) == 2 and len({version for version, _ in seen}) == 2, seen
-    assert server.metric("ai_model_reloads_total") >= seconds / 4
+    assert not [fault for caller in callers for fault in caller.faults]
+    seen = set().union(*(caller.seen for caller in callers))
+    versions = {said: version.split("@")[1] for _, version, said in seen}
+    assert len(set(versions.values())) == 2
+    assert seen == {(name, f"{name}@{versions[said]}", said) for name in names for said in "01"}
+    assert server.metric("ai_model_reloads_total") == rounds * len(names)
     assert server.metric("ai_model_refusals_total") == 0
 
 
