@@ -25,7 +25,7 @@ typedef struct ai_named_shape {
     const char *name;                  /* of a graph input */
     uint32_t    rank;                  /* number of dimensions */
     uint32_t    reserved;              /* 0 */
-    int64_t     dim[AI_MAX_RANK];      /* the dimensions, each at least 1 */
+    int64_t     dim[AI_MAX_RANK];      /* the dimensions, none negative */
 } ai_named_shape;
 
 /* What becomes a resource of the file. Fixed for ever. */
