@@ -24,6 +24,7 @@ SECTION = re.compile(r"/\* -{4} (.+?): (.+?) \(.*\) -{4} \*/")
 REMARK = re.compile(r"/\* (\w+)(?:, ([\w ]+))?(?:: (.*))? \*/", re.S)
 ROW = re.compile(r'AI_LOWER\("(\w+)", (\d+), (\w+),')
 TOKEN = re.compile(f"(?P<row>{ROW.pattern})|(?P<comment>/\\*.*?\\*/)", re.S)
+KERNEL = re.compile(r"AI_KERNEL\(AI_K_(\w+), (\w+), (\w+), AI_LAYOUT_(\w+), (\w+),")
 LEVELS = ["ref", "avx2", "avx512", "vnni", "neon", "openblas", "onednn"]
 
 
@@ -106,7 +107,7 @@ def kernel_rows(root: Path) -> list[tuple]:
     for line in re.sub(r",\n *", ", ", (root / "kernels/kernels.def").read_text()).splitlines():
         if match := re.match(r"#define AI_VEC_ROW.* (\w+), ai_f32_", line):
             found += [(op, "F32", "F32", layout, match[1]) for op, layout in rows]
-        elif match := re.match(r"AI_KERNEL\(AI_K_(\w+), (\w+), (\w+), AI_LAYOUT_(\w+), (\w+),", line):
+        elif match := KERNEL.match(line):
             found.append(match.groups())
     return list(dict.fromkeys(found))
 
