@@ -143,6 +143,22 @@ static curl_socket_t open_public(void *user, curlsocktype purpose, struct curl_s
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+/* Before each request: a kept connection, which a store of ours may have been asked over, is opened
+ * for nobody and so not seen above. */
+static int check_public(void *user, char *address, char *own, int port, int own_port)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    (void)own;
+    (void)port;
+    (void)own_port;
+    if ((inet_pton(AF_INET, address, &v4.sin_addr) == 1 && is_public((struct sockaddr *)&v4)) ||
+        (inet_pton(AF_INET6, address, &v6.sin6_addr) == 1 && is_public((struct sockaddr *)&v6)))
+        return CURL_PREREQFUNC_OK;
+    ((exchange *)user)->is_private = true;
+    return CURL_PREREQFUNC_ABORT;
+}
+
 /* ---- A request ---- */
 
 static void add_header(struct curl_slist **list, const char *format, const char *value)
@@ -209,6 +225,8 @@ static void set_up(exchange *x, const fetch_place *place, struct curl_slist **he
         !fetch_setting("AI_FETCH_PRIVATE", NULL)) {
         curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_public);
         curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, x);
+        curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, check_public);
+        curl_easy_setopt(curl, CURLOPT_PREREQDATA, x);
     }
     if (job->url && place->auth == FETCH_AUTH_NONE) {
         curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);

@@ -191,6 +191,17 @@ def test_private_addresses_are_refused(store, s3, host):
     assert not store.seen
 
 
+def test_a_kept_connection_is_no_way_in(store, s3):
+    """The store's own is kept after an object: a caller's URL must not go over it."""
+    store.objects["a"] = b"object"
+    for _ in range(2):
+        assert s3(bucket="in", key="a")[1] == b"object"
+        seen = len(store.seen)
+        line, _ = s3(url=f"{store.url}/plain/x", timeout_ms=3000)
+        assert line["status"] == 403 and "not public" in line["error"]
+        assert len(store.seen) == seen
+
+
 def test_private_addresses_on_request(store):
     fetch = Fetch(AI_FETCH_PRIVATE="1")
     assert fetch(url=f"{store.url}/plain/x")[1] == b"plain x"
