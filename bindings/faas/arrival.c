@@ -6,6 +6,7 @@
 
 #include <event2/buffer.h>
 #include <event2/event.h>
+#include <event2/keyvalq_struct.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -57,7 +58,11 @@ static uint64_t find_left(const char *data, size_t bytes)
     const char *end = memmem(data, bytes, "\r\n\r\n", 4);
     for (const char *at = data; end && at < end; at++)
         if (*at == '\r' && strncasecmp(at, name, sizeof name - 1) == 0) {
-            uint64_t length = strtoull(at + sizeof name - 1, NULL, 10); /* ends at the line's end */
+            uint64_t length = 0;
+            for (at += sizeof name - 1; *at == ' ' || *at == '\t';)
+                at++;
+            for (; *at >= '0' && *at <= '9'; at++) /* up to the line's end */
+                length = length * 10 + (uint64_t)(*at - '0');
             size_t here = bytes - (size_t)(end + 4 - data);
             return length > here ? length - here : 0;
         }
@@ -114,6 +119,25 @@ void ai_arrivals_end(struct evhttp_request *http)
     arrival *a = find(evhttp_connection_get_bufferevent(connection));
     if (a)
         a->line = NULL;
+}
+
+/* Where a body ends must be beyond doubt, or what one server takes for it is another's next
+ * request: evhttp takes the first of several lengths, and knows no coding but chunked. */
+bool ai_arrival_is_clear(struct evhttp_request *http)
+{
+    const char *length = NULL;
+    const struct evkeyvalq *headers = evhttp_request_get_input_headers(http);
+    for (const struct evkeyval *kv = headers->tqh_first; kv; kv = kv->next.tqe_next) {
+        if (strcasecmp(kv->key, "transfer-encoding") == 0 && strcasecmp(kv->value, "chunked") != 0)
+            return false;
+        if (strcasecmp(kv->key, "content-length") != 0)
+            continue;
+        if ((length && strcmp(length, kv->value) != 0) ||
+            strspn(kv->value, "0123456789") != strlen(kv->value))
+            return false;
+        length = kv->value;
+    }
+    return true;
 }
 
 /* ---- Refusing ---- */

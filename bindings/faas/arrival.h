@@ -24,5 +24,7 @@ void ai_arrivals_close(ai_arrivals *arrivals);
 struct bufferevent *ai_arrivals_line(struct event_base *base);
 /* The request is whole. */
 void ai_arrivals_end(struct evhttp_request *http);
+/* Whether its headers leave no doubt about where its body ended. */
+bool ai_arrival_is_clear(struct evhttp_request *http);
 
 #endif

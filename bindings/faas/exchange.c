@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "arrival.h"
+
 /* ---- What adapters call ---- */
 
 const char *ai_exchange_header(const ai_exchange *x, const char *name)
@@ -196,7 +198,8 @@ static uint32_t read_request(ai_job *job, ai_function *f)
     uint32_t status = 0;
     if (!path)
         return 503;
-    if (strlen(path) != bytes || (query_text && evhttp_parse_query_str(query_text, &query) != 0))
+    if (strlen(path) != bytes || !ai_arrival_is_clear(job->http) ||
+        (query_text && evhttp_parse_query_str(query_text, &query) != 0))
         status = 400;
     else if (!copy_texts(job, method_name(job->http), path,
                          evhttp_request_get_input_headers(job->http), &query))

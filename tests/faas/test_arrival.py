@@ -130,6 +130,10 @@ WRONG = [(b"\x16\x03\x01\x00\xa5\r\n\r\n", 400, "BadInput"),
          (b"POST / HTTP/1.1\r\n" + b"A" * 100_000 + b"\r\n\r\n", 400, "BadInput"),
          (b"POST /a HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n", 413, "TooLarge"),
          (b"POST /a HTTP/1.1\r\nContent-Length: 2\r\nExpect: 1\r\n\r\n{}", 417, "BadInput"),
+         (b"POST /a HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}x", 400, "BadInput"),
+         (b"POST /a HTTP/1.1\r\nContent-Length: +2\r\n\r\n{}", 400, "BadInput"),
+         (b"POST /a HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400, "BadInput"),
+         (b"POST / HTTP/1.1\r\nContent-Length: \r\n\r\n" + b"1" * 9000, 400, "BadInput"),
          (b"BREW /a HTTP/1.1\r\n\r\n", 501, "MethodNotAllowed"),
          (b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "BadInput")]
 
