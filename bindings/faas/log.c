@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "faas.h"
+#include "task.h"
 
 uint64_t ai_now(void)
 {
@@ -133,6 +134,7 @@ void ai_log(const char *severity, const char *format, ...)
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
+    ai_utf8_clean(message);
     json_t *line = json_object();
     put_time(line);
     put_text(line, "severity", severity);

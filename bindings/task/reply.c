@@ -46,10 +46,7 @@ static char *error_text(uint32_t status, const char *fault, const char *message)
     char *text = NULL;
     json_t *body = json_object();
     json_t *answer = json_object();
-    json_t *said = json_string(message);
-    if (!said)
-        said = json_string("a message that is not UTF-8");
-    bool is_made = ai_json_put(body, "error", said);
+    bool is_made = ai_json_put(body, "error", json_string(message));
     is_made = ai_json_put(body, "type", json_string(fault)) && is_made;
     is_made = ai_json_put(answer, "statusCode", json_integer(status)) && is_made;
     is_made = ai_json_put(answer, "body", body) && is_made;
@@ -69,6 +66,7 @@ void ai_answer_fail(ai_answer *answer, uint32_t status, const char *fault, const
     answer->bytes = 0;
     answer->status = status ? status : by_code->status;
     answer->fault = fault ? fault : by_code->fault;
+    ai_utf8_clean(error.message); /* what it quotes may be cut within a character */
     answer->error = error;
     answer->type = "application/json";
     char *text = error_text(answer->status, answer->fault, error.message);

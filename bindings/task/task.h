@@ -24,6 +24,8 @@ size_t ai_utf8_length(const uint8_t *p, size_t bytes);
 
 /* Whether a string is UTF-8. */
 bool ai_is_utf8(const char *text);
+/* Puts one question mark in the place of each part that is no UTF-8. */
+void ai_utf8_clean(char *text);
 
 /* exp(x) for x <= 0, the same bits on every machine. */
 double ai_task_exp(double x);

@@ -24,6 +24,25 @@ size_t ai_utf8_length(const uint8_t *p, size_t bytes)
     return code >= least[length] && code <= 0x10ffff && !is_surrogate ? length : 0;
 }
 
+void ai_utf8_clean(char *text)
+{
+    char *to = text;
+    bool was_whole = true;
+    for (size_t bytes = strlen(text); bytes;) {
+        size_t length = ai_utf8_length((const uint8_t *)text, bytes);
+        size_t part = length ? length : 1;
+        if (length) {
+            memmove(to, text, length);
+            to += length;
+        } else if (was_whole)
+            *to++ = '?';
+        was_whole = length != 0;
+        text += part;
+        bytes -= part;
+    }
+    *to = 0;
+}
+
 bool ai_is_utf8(const char *text)
 {
     size_t bytes = strlen(text);

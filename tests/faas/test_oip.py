@@ -2,6 +2,7 @@
 """Open Inference Protocol v2, by hand and by Triton's client where it is installed."""
 import json
 import struct
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -40,6 +41,16 @@ def failed(answer, status, *words):
     assert list(answer.json) == ["error"]
     for word in words:
         assert word in answer.json["error"], answer.json
+
+
+@pytest.mark.parametrize("pad", ["", "a", "ab"])
+def test_names_are_cut_between_characters(server, pad):
+    """In messages, whose names have a most: what is left is said, in the protocol's form."""
+    name = pad + "春" * 40
+    failed(server.ask("GET", f"/v2/models/{quote(name)}"), 404, f"'{pad}春春", "is not there")
+    failed(infer(server, request(kind=name)), 400, f"'{pad}春春", "no type of tensors")
+    failed(server.ask("GET", "/v2/models/%ff%fe"), 404, "model '?' is not there")
+    server.post(b"", f"/?model={quote(name)}").failed(404, "ModelNotFound", f"'{pad}春春")
 
 
 def test_metadata(server, models):
