@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GRACE_MS = 2000, DEFAULT_MS = 60000 };
+enum { GRACE_MS = 2000, DEFAULT_MS = 60000, MOST_LINE = 65534 }; /* ai-fetch reads no longer one */
 
 struct ai_store {
     ai_fetcher *fetcher;
@@ -78,8 +78,13 @@ static ai_status run_job(ai_store *s, ai_fetch_reply *r, ai_fetch_job *j, json_t
     char *text = json_dumps(json, JSON_COMPACT);
     size_t length = text ? strlen(text) : 0;
     json_decref(json);
-    char *line = text ? realloc(text, length + 2) : NULL;
+    char *line = text && length <= MOST_LINE ? realloc(text, length + 2) : NULL;
     *r = (ai_fetch_reply){0};
+    if (length > MOST_LINE) {
+        free(text);
+        *status = 400;
+        return tell(err, AI_E_VALUE, "the name of an object is longer than any store takes");
+    }
     if (!line) {
         free(text);
         return tell(err, AI_E_MEMORY, "no memory for the name of an object, or it is no UTF-8");

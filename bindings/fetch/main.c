@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../task/task.h"
 #include "fetch.h"
 
 enum { LINE_BYTES = 1 << 16, MOST_BYTES = 1 << 30 };
@@ -43,8 +44,9 @@ static void read_job(fetch_job *job, const json_t *json)
 }
 
 /* The result's line, and its bytes. */
-static bool answer(const fetch_result *r)
+static bool answer(fetch_result *r)
 {
+    ai_utf8_clean(r->message); /* a name may be cut within a character */
     bool is_good = !r->message[0];
     json_t *line =
         is_good ? json_pack("{s:I, s:I, s:s}", "status", (json_int_t)r->status, "bytes",

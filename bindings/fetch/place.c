@@ -179,6 +179,10 @@ static bool find_document(fetch_place *place, const fetch_job *job, fetch_result
     const char *server = fetch_setting("AI_COUCHDB_URL", NULL);
     const char *attachment = fetch_setting("AI_COUCHDB_ATTACHMENT", NULL);
     char id[FETCH_URL_BYTES];
+    if (job->key && !is_path_safe(job->key)) {
+        fetch_say(result, 400, "'%.200s' is no document's id", job->key);
+        return false;
+    }
     if (!is_web(server) || !job->key || !escape_segment(id, sizeof id, job->key) ||
         (job->bucket && !is_host_name(job->bucket, 200))) {
         fetch_say(result, 400,

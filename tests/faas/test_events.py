@@ -183,6 +183,12 @@ def test_a_changed_document(serve, models, store):
     assert answer.json["body"][0]["label"] == "blue"
 
 
+def test_a_name_longer_than_a_line(serve, models, store):
+    server = serve("--model", models / "colours.lai", env=store.settings())
+    for event in ({"bucket": "in", "key": "k" * 70000}, {"url": "https://x/" + "k" * 70000}):
+        server.post_json(event).failed(400, "BadInput", "longer than any store takes")
+
+
 def test_ai_fetch_that_dies_is_started_again(serve, models, store, tmp_path):
     wrapper = tmp_path / "fetch"
     wrapper.write_text(f"#!/bin/sh\necho $$ >>{tmp_path}/pids\nexec {os.environ['AI_FETCH']}\n")

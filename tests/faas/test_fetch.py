@@ -124,6 +124,22 @@ def test_etag(store, s3):
     assert s3(bucket="in", key="m.lai", etag='"other"')[1] == b"model"
 
 
+def test_a_document_is_no_folder(store):
+    """Ids come from events: none leads out of its database."""
+    fetch = Fetch(AI_COUCHDB_URL=f"{store.url}/plain/db")
+    for name in ("..", "."):
+        line, _ = fetch(store="couchdb", key=name)
+        assert line["status"] == 400 and "is no document's id" in line["error"]
+    assert not store.seen
+    fetch.close()
+
+
+@pytest.mark.parametrize("pad", ["", "a", "ab"])
+def test_a_name_is_cut_between_characters(s3, pad):
+    line, _ = s3(bucket="in", key=pad + "春" * 200)
+    assert line["status"] == 404 and "春" in line["error"]
+
+
 def test_raw_key_is_tried_second(store, s3):
     store.objects["a+b.jpg"] = b"raw"
     assert s3(bucket="in", key="a b.jpg", raw_key="a+b.jpg")[1] == b"raw"
