@@ -80,17 +80,26 @@ def programs(tmp_path_factory) -> Path:
     return folder
 
 
+def give(source: Path, path: Path) -> None:
+    """A name of its own, which a reader may put another file under; `ai` writes through symbolic
+    links."""
+    try:
+        os.link(source, path)
+    except OSError:
+        shutil.copy(source, path)
+
+
 def furnish(folder: Path) -> None:
     """What documents speak of."""
     for name in ("include", "tests", "models", "bindings", "bench"):
         (folder / name).symlink_to(SOURCE / name)
     (folder / "build").symlink_to(BUILD)
     for model in ZOO.glob("*.lai"):
-        (folder / model.name).symlink_to(model)
+        give(model, folder / model.name)
     for name, source in {"model.lai": ZOO / "efficientnet-lite0.lai", "chelsea.png": PHOTOGRAPH,
                          "model.onnx": SOURCE / "models/zoo/cache/efficientnet-lite0.onnx",
                          "labels.txt": SOURCE / "models/zoo/imagenet-labels.txt"}.items():
-        (folder / name).symlink_to(source)
+        give(source, folder / name)
     for name in ("photo.jpg", "cat.jpg"):
         Image.open(PHOTOGRAPH).save(folder / name)
 

@@ -252,7 +252,7 @@ def limit_memory():
 
 def test_weights_need_no_memory_of_their_own(limit_memory, tmp_path):
     """Less memory than the network's weights: its pages come and go, the answers are the same."""
-    zoo = Path(os.environ["AI_ZOO"]) / "efficientnet-lite0.lai"
+    zoo = Path(os.environ["AI_ZOO"]) / "efficientnet-lite0-f32.lai"
     if not zoo.exists():
         pytest.skip("the shipped network is not built")
     copy = tmp_path / "lite0.lai"
