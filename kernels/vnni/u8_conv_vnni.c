@@ -17,6 +17,7 @@ typedef struct run {
 
 typedef struct tile {
     const ai_q_conv_args *args;
+    finish finish;
     run run[2];
     int64_t in_step, out_step, residual_step; /* 0: a run is one pixel */
     int32_t panel, second;                    /* the same one twice: there is only one */
@@ -44,26 +45,32 @@ INLINE void store4(uint8_t *out, int64_t step, __m512i bytes, int count)
         s##j = added(a, s##j, residual + j * t->residual_step);
 
 /* One run of one panel. */
-INLINE void finish(const tile *t, int r, int32_t panel, __m512i s0, __m512i s1, __m512i s2,
-                   __m512i s3, __m512i s4, __m512i s5, __m512i s6)
+INLINE void finish_run(const tile *t, int r, int32_t panel, __m512i s0, __m512i s1, __m512i s2,
+                       __m512i s3, __m512i s4, __m512i s5, __m512i s6)
 {
     const ai_q_conv_args *a = t->args;
+    const finish *f = &t->finish;
     const __m512 scale = _mm512_loadu_ps(a->scale + panel * 16);
-    const __m512 hi = _mm512_set1_ps((float)(255 - a->middle));
     const uint8_t *residual = t->run[r].residual + panel * a->residual_plane;
     uint8_t *out = t->run[r].out + panel * a->out_plane;
-    s0 = scaled(s0, scale, hi);
-    s1 = scaled(s1, scale, hi);
-    s2 = scaled(s2, scale, hi);
-    s3 = scaled(s3, scale, hi);
-    s4 = scaled(s4, scale, hi);
-    s5 = scaled(s5, scale, hi);
-    s6 = scaled(s6, scale, hi);
+    __m512 x0 = product(s0, scale), x1 = product(s1, scale), x2 = product(s2, scale);
+    __m512 x3 = product(s3, scale), x4 = product(s4, scale), x5 = product(s5, scale);
+    __m512 x6 = product(s6, scale);
+    if (f->is_capped) {
+        CAP(0) CAP(1) CAP(2) CAP(3) CAP(4) CAP(5) CAP(6)
+    }
+    s0 = _mm512_cvtps_epi32(x0);
+    s1 = _mm512_cvtps_epi32(x1);
+    s2 = _mm512_cvtps_epi32(x2);
+    s3 = _mm512_cvtps_epi32(x3);
+    s4 = _mm512_cvtps_epi32(x4);
+    s5 = _mm512_cvtps_epi32(x5);
+    s6 = _mm512_cvtps_epi32(x6);
     if (a->residual) {
         ADDED(0) ADDED(1) ADDED(2) ADDED(3) ADDED(4) ADDED(5) ADDED(6)
     }
-    store4(out, t->out_step, packed(a, s0, s1, s2, s3), 4);
-    store4(out + 4 * t->out_step, t->out_step, packed(a, s4, s5, s6, s6), 3);
+    store4(out, t->out_step, packed(f, s0, s1, s2, s3), 4);
+    store4(out + 4 * t->out_step, t->out_step, packed(f, s4, s5, s6, s6), 3);
 }
 
 /* ---- The tile ---- */
@@ -91,7 +98,7 @@ INLINE void finish(const tile *t, int r, int32_t panel, __m512i s0, __m512i s1, 
     __m512i a##r##5 = bias0, a##r##6 = bias0, b##r##0 = bias1, b##r##1 = bias1, b##r##2 = bias1;   \
     __m512i b##r##3 = bias1, b##r##4 = bias1, b##r##5 = bias1, b##r##6 = bias1;
 #define FINISH(p, r, panel)                                                                        \
-    finish(t, r, panel, p##r##0, p##r##1, p##r##2, p##r##3, p##r##4, p##r##5, p##r##6);
+    finish_run(t, r, panel, p##r##0, p##r##1, p##r##2, p##r##3, p##r##4, p##r##5, p##r##6);
 
 static void compute(const tile *t)
 {
@@ -163,6 +170,7 @@ void ai_u8_conv_14x32_vnni(const void *args)
     const int64_t tiles = ((a->row_end - a->row_begin) * runs + 1) / 2;
     tile t = {
         .args = a,
+        .finish = finish_of(a),
         .in_step = is_narrow ? 0 : a->in_step,
         .out_step = is_narrow ? 0 : a->out_step,
         .residual_step = is_narrow ? 0 : 16,

@@ -15,6 +15,7 @@ enum { MOST_FOURS = 3, MOST_ROWS = 5 };
 
 typedef struct row {
     const ai_q_conv_args *args;
+    finish finish;
     __m512i weights[MOST_ROWS][4][MOST_FOURS];
     int64_t next; /* bytes to the next row of the kernel */
     __m512i bias;
@@ -65,11 +66,16 @@ INLINE __m512i turned(const uint8_t *in, __mmask64 mask)
 INLINE void store(const row *r, int64_t col, __m512i s0, __m512i s1, __m512i s2, __m512i s3)
 {
     const ai_q_conv_args *a = r->args;
-    const __m512 hi = _mm512_set1_ps((float)(255 - a->middle));
-    s0 = scaled(s0, r->scale, hi);
-    s1 = scaled(s1, r->scale, hi);
-    s2 = scaled(s2, r->scale, hi);
-    s3 = scaled(s3, r->scale, hi);
+    const finish *f = &r->finish;
+    __m512 x0 = product(s0, r->scale), x1 = product(s1, r->scale);
+    __m512 x2 = product(s2, r->scale), x3 = product(s3, r->scale);
+    if (f->is_capped) {
+        CAP(0) CAP(1) CAP(2) CAP(3)
+    }
+    s0 = _mm512_cvtps_epi32(x0);
+    s1 = _mm512_cvtps_epi32(x1);
+    s2 = _mm512_cvtps_epi32(x2);
+    s3 = _mm512_cvtps_epi32(x3);
     if (r->residual) {
         const uint8_t *residual = r->residual + col * 16;
         s0 = added(a, s0, residual);
@@ -77,7 +83,7 @@ INLINE void store(const row *r, int64_t col, __m512i s0, __m512i s1, __m512i s2,
         s2 = added(a, s2, residual + 32);
         s3 = added(a, s3, residual + 48);
     }
-    _mm512_storeu_si512(r->out + col * 16, packed(a, s0, s1, s2, s3));
+    _mm512_storeu_si512(r->out + col * 16, packed(f, s0, s1, s2, s3));
 }
 
 #define ADD(j, i)                                                                                  \
@@ -155,7 +161,7 @@ void ai_u8_depthwise_4x16_vnni(const void *args)
         ai_u8_depthwise_4x16_avx512(args);
         return;
     }
-    row r = {.args = a, .next = a->taps[4 * groups] - a->taps[0]};
+    row r = {.args = a, .finish = finish_of(a), .next = a->taps[4 * groups] - a->taps[0]};
     for (int32_t panel = a->panel_begin; panel < a->panel_end; panel++) {
         fill_weights(&r, panel, kw, kw, stride, (3 * stride + kw + 3) / 4);
         r.bias = _mm512_loadu_si512(a->bias + panel * 16);
