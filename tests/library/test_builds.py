@@ -23,6 +23,7 @@ SOURCE = Path(os.environ["AI_SOURCE"])
 PHOTO = SOURCE / "tests" / "data" / "chelsea.png"
 CLEAN = {key: value for key, value in os.environ.items()
          if key not in ("LIBAI_PATH", "PYTHONPATH", "AI_CPU", "LD_LIBRARY_PATH")}
+CLEAN["CMAKE_GENERATOR"] = "Ninja"  # meson needs it anyway; make may not be there
 
 
 @pytest.fixture(scope="module")
