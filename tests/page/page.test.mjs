@@ -302,15 +302,19 @@ test("the first paint waits for nothing but the page itself", async () => {
     await page.context().close();
 });
 
-test("below a gateway's path", async () => {
+test("below a gateway's path", async t => {
     const gateway = createServer((asked, answer) => {
         if (!asked.url.startsWith("/function/cats")) return answer.writeHead(404).end();
-        const forward = request({ port: server.port, method: asked.method, headers: asked.headers,
+        const forward = request({ host: "127.0.0.1", port: server.port, method: asked.method, headers: asked.headers,
             path: asked.url.slice("/function/cats".length) || "/" }, got => {
             answer.writeHead(got.statusCode, got.headers);
             got.pipe(answer);
         });
         return asked.pipe(forward);
+    });
+    t.after(() => {
+        gateway.closeAllConnections();
+        gateway.close();
     });
     await new Promise(done => gateway.listen(0, "127.0.0.1", done));
     for (const path of ["/function/cats", "/function/cats/"]) {
@@ -323,6 +327,4 @@ test("below a gateway's path", async () => {
         isQuiet(page, `http://127.0.0.1:${gateway.address().port}/function/cats`);
         await page.context().close();
     }
-    gateway.closeAllConnections();
-    gateway.close();
 });
