@@ -132,6 +132,8 @@ WRONG = [(b"\x16\x03\x01\x00\xa5\r\n\r\n", 400, "BadInput"),
          (b"POST /a HTTP/1.1\r\nContent-Length: 2\r\nExpect: 1\r\n\r\n{}", 417, "BadInput"),
          (b"POST /a HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}x", 400, "BadInput"),
          (b"POST /a HTTP/1.1\r\nContent-Length: +2\r\n\r\n{}", 400, "BadInput"),
+         (b"POST /a HTTP/1.1\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0"
+          b"\r\n\r\n", 400, "BadInput"),
          (b"POST /a HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400, "BadInput"),
          (b"POST / HTTP/1.1\r\nContent-Length: \r\n\r\n" + b"1" * 9000, 400, "BadInput"),
          (b"BREW /a HTTP/1.1\r\n\r\n", 501, "MethodNotAllowed"),

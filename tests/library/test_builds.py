@@ -18,24 +18,11 @@ from onnx import TensorProto, helper, numpy_helper
 import libai
 from building import snippets
 
-BUILD = Path(os.environ["AI_BUILD"])
 SOURCE = Path(os.environ["AI_SOURCE"])
 PHOTO = SOURCE / "tests" / "data" / "chelsea.png"
 CLEAN = {key: value for key, value in os.environ.items()
          if key not in ("LIBAI_PATH", "PYTHONPATH", "AI_CPU", "LD_LIBRARY_PATH")}
 CLEAN["CMAKE_GENERATOR"] = "Ninja"  # meson needs it anyway; make may not be there
-
-
-@pytest.fixture(scope="module")
-def prefix(tmp_path_factory) -> Path:
-    """An installed tree that says of itself where it lies."""
-    root = tmp_path_factory.mktemp("root")
-    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", root],
-                   check=True, capture_output=True)
-    (command,) = root.rglob("bin/ai")
-    for path in root.rglob("*.pc"):
-        path.write_text(re.sub("^prefix=.*", f"prefix={command.parent.parent}", path.read_text()))
-    return command.parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +72,7 @@ def build(script: str, prefix: Path, libdir: Path, work: Path) -> None:
 
 def infers(program: Path, network: Path, work: Path, **env) -> None:
     """What it writes is what the package computes."""
-    model = libai.convert(network, work / "two.lai")
+    libai.convert(network, work / "two.lai")
     x = np.random.default_rng(5).standard_normal((1, 3, 224, 224)).astype(np.float32)
     (work / "input").write_bytes(x.tobytes())
     run(program, work / "two.lai", "input", "output", cwd=work, **env)

@@ -9,20 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 BUILD = Path(os.environ["AI_BUILD"])
 SOURCE = Path(os.environ["AI_SOURCE"])
 PHOTO = SOURCE / "tests" / "data" / "chelsea.png"
-
-
-@pytest.fixture(scope="module")
-def prefix(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("root")
-    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--destdir", root],
-                   check=True, capture_output=True)
-    (command,) = root.rglob("bin/ai")
-    return command.parent.parent
 
 
 def run(*command: object, **options) -> str:
