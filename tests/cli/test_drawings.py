@@ -58,17 +58,23 @@ def test_graph_picture(ai, diamond, tmp_path, ending, head):
         assert "<both>" in texts and "2x48" in texts
 
 
+def lives(path) -> dict[str, tuple[int, ...]]:
+    """Of each box: bytes, offset, first and last step."""
+    seen = {}
+    for box in xml.parse(path).iter(f"{SVG}rect"):
+        if box.find(f"{SVG}title") is not None:
+            match = re.fullmatch(r"(\S+)(?: \S+)?, (\d+) B at (\d+), steps (\d+) to (\d+)(?:, .*)?",
+                                 box.find(f"{SVG}title").text)
+            seen[match[1]] = tuple(map(int, match.groups()[1:]))
+    return seen
+
+
 def test_map(ai, diamond, tmp_path):
     path = tmp_path / "arena.svg"
     assert ai("info", diamond, "--map", path).status == 0
     about = json.loads(ai("info", diamond, "--json", "--steps").out)
     boxes = [box for box in xml.parse(path).iter(f"{SVG}rect") if box.find(f"{SVG}title") is not None]
-    seen = {}
-    for box in boxes:
-        match = re.fullmatch(r"(\S+)(?: \S+)?, (\d+) B at (\d+), steps (\d+) to (\d+)(?:, .*)?",
-                             box.find(f"{SVG}title").text)
-        name, *numbers = match.groups()
-        seen[name] = tuple(map(int, numbers))
+    seen = lives(path)
     last = about["steps"] - 1
     assert seen["x"][0] == 64 and seen["x"][2:] == (0, 0)
     assert seen["y"][0] == 384 and seen["y"][3] == last
@@ -82,6 +88,15 @@ def test_map(ai, diamond, tmp_path):
     bottom = max(float(box.get("y")) + float(box.get("height")) for box in boxes)
     assert all(float(box.get("height")) > 0 and float(box.get("width")) > 0 for box in boxes)
     assert bottom == pytest.approx(64 + 480, abs=1)
+
+
+def test_outputs_live_to_the_end(ai, diamond, tmp_path):
+    kept = tmp_path / "kept.lai"
+    assert ai("convert", diamond.with_suffix(".onnx"), "-o", kept, "--output", "a").status == 0
+    assert ai("info", kept, "--map", tmp_path / "arena.svg").status == 0
+    last = json.loads(ai("info", kept, "--json").out)["steps"] - 1
+    seen = lives(tmp_path / "arena.svg")
+    assert seen["a"][2:] == (0, last) and seen["c"][1] != seen["a"][1]
 
 
 def test_refused(ai, diamond, tmp_path):
