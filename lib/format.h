@@ -215,11 +215,17 @@ typedef struct ai_q_gemm_params {
     ai_q_finish finish;
 } ai_q_gemm_params; /* 32 bytes */
 
-/* QLinearAdd: y = fma(a - a_zero, own, fma(b, other, offset)), rounded, + zero, clamped. As
- * QLinearConv's residual: middle is a_zero. */
-typedef struct ai_q_add_params {
-    ai_q_finish finish;
-} ai_q_add_params; /* 32 bytes */
+/* A quantised tensor: real = scale * (q - zero). */
+typedef struct ai_q_scale {
+    float    scale;
+    uint32_t zero;
+} ai_q_scale;
+
+/* QLinearAdd, QLinearMul: the numbers of a and b, the operation, then QuantizeLinear and a clamp. */
+typedef struct ai_q_binary_params {
+    ai_q_scale a, b, y;
+    uint32_t   lo, hi;
+} ai_q_binary_params; /* 32 bytes */
 
 /* QLinearGlobalAveragePool: (sum - count * middle) * (factor / count), rounded, + zero. */
 typedef struct ai_q_mean_params {
@@ -237,6 +243,11 @@ typedef struct ai_pool_params { /* MaxPool, AveragePool, LpPool */
     uint32_t  p;
     uint32_t  reserved;
 } ai_pool_params; /* 88 bytes */
+
+typedef struct ai_q_pool_params { /* QLinearAveragePool */
+    ai_pool_params pool;
+    ai_q_scale     x, y;
+} ai_q_pool_params; /* 104 bytes */
 
 /* Strips: a chain of steps, each of which alone reads what the one before it writes. Inputs: x, then
  * of each stage weight, bias and residual, or NONE. */

@@ -26,8 +26,8 @@ static bool knows_u8_blocks(const ai_step *s)
 {
     uint32_t op = s->file->op;
     return op == AI_OP_QUANTIZE_LINEAR || op == AI_OP_DEQUANTIZE_LINEAR ||
-           (op >= AI_OP_Q_CONV && op <= AI_OP_Q_LOOKUP) || op == AI_OP_MAX_POOL ||
-           op == AI_OP_CONCAT || op == AI_OP_REORDER;
+           (op >= AI_OP_Q_CONV && op <= AI_OP_Q_AVERAGE_POOL) || op == AI_OP_MAX_POOL ||
+           op == AI_OP_CONCAT || op == AI_OP_RESIZE || op == AI_OP_REORDER;
 }
 
 /* Activations are plain, or images in blocks of 16 channels: f32, or u8 where the operator knows

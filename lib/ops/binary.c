@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Add, Sub, Mul, Div, Pow, Max, Min and PRelu with NumPy's broadcasting: rows by f32 kernel, other
- * types by binary_row.c, images in blocks of 16 channels by binary_blocks.c. */
+ * types by binary_row.c, images in blocks of 16 channels by binary_blocks.c. QLinearAdd and
+ * QLinearMul are DequantizeLinear, Add or Mul, and QuantizeLinear, some numbers at a time. */
 #include <string.h>
 
 #include "binary.h"
+#include "quantize.h"
+
+enum { CHUNK = 1024 }; /* numbers of each operand, in L1 */
 
 /* step->local of plain operands: the output's dimensions with neighbours joined where neither
  * operand minds, and the steps of both along them */
@@ -54,13 +58,40 @@ static void set_rows(ai_step *s)
     s->work = n <= 1 ? ai_tensor_count(out) : ai_span(dim, 0, n - 1);
 }
 
+static bool is_of_bytes(const ai_step *s)
+{
+    return s->file->op == AI_OP_Q_ADD || s->file->op == AI_OP_Q_MUL;
+}
+
 static bool is_kernel_step(const ai_step *s)
 {
-    return s->in[0]->type == AI_F32 && s->in[1]->type == AI_F32;
+    return is_of_bytes(s) || (s->in[0]->type == AI_F32 && s->in[1]->type == AI_F32);
+}
+
+int64_t ai_binary_scratch(const ai_step *s)
+{
+    return is_of_bytes(s) ? 2 * CHUNK * (int64_t)sizeof(float) : 0;
+}
+
+static ai_status check_bytes(const ai_step *s, ai_error *err)
+{
+    const ai_q_binary_params *p = s->params;
+    ai_status status = ai_need_type(s, 0, AI_U8, err);
+    if (status != AI_OK || (status = ai_need_type(s, 1, AI_U8, err)) != AI_OK ||
+        (status = ai_q_check_numbers(s, &p->a, err)) != AI_OK ||
+        (status = ai_q_check_numbers(s, &p->b, err)) != AI_OK ||
+        (status = ai_q_check_numbers(s, &p->y, err)) != AI_OK)
+        return status;
+    if (p->lo > p->hi || p->hi > UINT8_MAX)
+        return ai_fail_step(err, AI_E_FORMAT, s, "bounds %u and %u, needs 0 to 255 in order", p->lo,
+                            p->hi);
+    return AI_OK;
 }
 
 static ai_status check_types(const ai_step *s, ai_error *err)
 {
+    if (is_of_bytes(s))
+        return check_bytes(s, err);
     if (is_kernel_step(s) || ai_binary_row_has(s->file->op, s->in[0]->type, s->in[1]->type))
         return AI_OK;
     return ai_fail_step(err, AI_E_UNSUPPORTED, s, "inputs are %s and %s, needs numbers of one type",
@@ -73,7 +104,7 @@ static void set_alias(ai_step *s)
     const ai_tensor *out = s->out[0];
 
     s->alias = AI_ALIAS_NONE;
-    for (uint32_t i = 2; i-- > 0;) {
+    for (uint32_t i = 2; i-- > 0 && !is_of_bytes(s);) {
         const ai_tensor *in = s->in[i];
         if (in->type == out->type && in->layout == out->layout && in->rank == out->rank &&
             memcmp(in->dim, out->dim, sizeof(in->dim)) == 0) {
@@ -111,6 +142,7 @@ static ai_status check_binary(ai_step *s, ai_error *err)
     if (status != AI_OK)
         return status;
     s->flops = (uint64_t)ai_tensor_count(s->out[0]);
+    s->scratch = ai_binary_scratch(s);
     set_alias(s);
     if (s->out[0]->layout == AI_LAYOUT_NCHW16C && is_kernel_step(s))
         return ai_binary_blocks_check(s, err);
@@ -124,12 +156,39 @@ static ai_status prepare_binary(ai_step *s, ai_error *err)
 {
     if (!is_kernel_step(s))
         return AI_OK;
-    uint32_t op = AI_BINARY_ADD + (uint32_t)s->file->op - AI_OP_ADD;
-    return ai_choose(s, 0, AI_K_BINARY + op, AI_F32, AI_F32, AI_LAYOUT_PLAIN, err);
+    uint32_t op = s->file->op == AI_OP_Q_ADD   ? AI_BINARY_ADD
+                  : s->file->op == AI_OP_Q_MUL ? AI_BINARY_MUL
+                                               : AI_BINARY_ADD + (uint32_t)s->file->op - AI_OP_ADD;
+    ai_status status = ai_choose(s, 0, AI_K_BINARY + op, AI_F32, AI_F32, AI_LAYOUT_PLAIN, err);
+    if (status == AI_OK && is_of_bytes(s))
+        status = ai_choose(s, 1, AI_K_TO_BYTES, AI_U8, AI_U8, AI_LAYOUT_PLAIN, err);
+    return status;
 }
 
-static void run_row(const ai_step *s, const ai_binary_row *row)
+static void run_bytes(const ai_step *s, const ai_binary_row *row, float *a)
 {
+    const ai_q_binary_params *p = s->params;
+    const uint8_t *in_a = row->a;
+    const uint8_t *in_b = row->b;
+    uint8_t *out = row->out;
+    float *b = a + CHUNK;
+    float *result = row->a_step > 0 ? a : b;
+    for (int64_t i = 0; i < row->count; i += CHUNK) {
+        int64_t n = row->count - i < CHUNK ? row->count - i : CHUNK;
+        ai_q_numbers(in_a + i * row->a_step, row->a_step > 0 ? n : 1, &p->a, a);
+        ai_q_numbers(in_b + i * row->b_step, row->b_step > 0 ? n : 1, &p->b, b);
+        s->kernel[0]->fn(
+            &(ai_binary_args){a, b, result, n, (int32_t)row->a_step, (int32_t)row->b_step});
+        ai_q_bytes(s->kernel[1], result, n, &p->y, p->lo, p->hi, out + i);
+    }
+}
+
+void ai_binary_run(const ai_step *s, const ai_binary_row *row, void *scratch)
+{
+    if (is_of_bytes(s)) {
+        run_bytes(s, row, scratch);
+        return;
+    }
     if (!is_kernel_step(s)) {
         ai_binary_row_run(s->file->op, row);
         return;
@@ -140,7 +199,7 @@ static void run_row(const ai_step *s, const ai_binary_row *row)
 }
 
 /* Part [begin, end) of operands that are one row. */
-static void run_span(const ai_step *s, int64_t begin, int64_t end)
+static void run_span(const ai_step *s, int64_t begin, int64_t end, void *scratch)
 {
     int64_t a_step = s->local[RANK] > 0 ? s->local[A_STRIDE] : 1;
     int64_t b_step = s->local[RANK] > 0 ? s->local[B_STRIDE] : 1;
@@ -154,10 +213,10 @@ static void run_span(const ai_step *s, int64_t begin, int64_t end)
                          end - begin,
                          s->in[0]->type,
                          s->in[1]->type};
-    run_row(s, &row);
+    ai_binary_run(s, &row, scratch);
 }
 
-static void run_rows(const ai_step *s, int64_t begin, int64_t end)
+static void run_rows(const ai_step *s, int64_t begin, int64_t end, void *scratch)
 {
     const int64_t *dim = s->local + DIM;
     const int64_t *a = s->local + A_STRIDE;
@@ -184,7 +243,7 @@ static void run_rows(const ai_step *s, int64_t begin, int64_t end)
                              dim[last],
                              s->in[0]->type,
                              s->in[1]->type};
-        run_row(s, &row);
+        ai_binary_run(s, &row, scratch);
         for (int d = last - 1; d >= 0; d--) {
             at[0] += a[d];
             at[1] += b[d];
@@ -206,9 +265,9 @@ static ai_status run_binary(const ai_step *s, int64_t begin, int64_t end, void *
     if (s->out[0]->layout == AI_LAYOUT_NCHW16C)
         ai_binary_blocks_run(s, begin, end, scratch);
     else if (s->local[RANK] <= 1)
-        run_span(s, begin, end);
+        run_span(s, begin, end, scratch);
     else
-        run_rows(s, begin, end);
+        run_rows(s, begin, end, scratch);
     return AI_OK;
 }
 

@@ -2,6 +2,7 @@
  * Two-operand arithmetic on images in blocks of 16 channels. An operand that broadcasts, or that is
  * plain (a constant of one number a channel), is spread out to rows of the output in scratch. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "binary.h"
 
@@ -18,6 +19,11 @@ static bool is_direct(const ai_tensor *t, const ai_tensor *out)
     return t->layout == AI_LAYOUT_NCHW16C && t->dim[1] == out->dim[1] && t->dim[3] == out->dim[3];
 }
 
+static int64_t size(const ai_tensor *t)
+{
+    return (int64_t)ai_type_bytes((ai_type)t->type);
+}
+
 ai_status ai_binary_blocks_check(ai_step *s, ai_error *err)
 {
     const ai_tensor *out = s->out[0];
@@ -25,14 +31,13 @@ ai_status ai_binary_blocks_check(ai_step *s, ai_error *err)
     if (out->dim[3] > INT32_MAX)
         return ai_fail_step(err, AI_E_SHAPE, s, "rows have %" PRId64 " pixels, at most 2^31-1",
                             out->dim[3]);
-    s->scratch = 0;
     for (uint32_t i = 0; i < 2; i++) {
         const ai_tensor *t = s->in[i];
         if (t->layout != AI_LAYOUT_PLAIN && t->layout != AI_LAYOUT_NCHW16C)
             return ai_fail_step(err, AI_E_FORMAT, s, "input %u has layout %u, which is for weights",
                                 i, t->layout);
         if (!is_direct(t, out))
-            s->scratch += out->dim[3] * 16 * (int64_t)sizeof(float);
+            s->scratch += (out->dim[3] * 16 * size(out) + 63) & ~(int64_t)63;
     }
     s->work = ai_units(ai_tensor_count(out) == 0 ? 0 : ai_image_blocks(out));
     return AI_OK;
@@ -49,9 +54,11 @@ static int64_t place(const ai_tensor *t, const int64_t *dim, int64_t n, int64_t 
 
 /* Row y of the output's block, from an operand that is not direct. */
 static void spread(const ai_tensor *t, const ai_tensor *out, int64_t n, int64_t block, int64_t y,
-                   float *row)
+                   char *row)
 {
+    static const char zero[sizeof(float)];
     int64_t dim[4];
+    bool is_f32 = t->type == AI_F32; /* else u8 */
     dims4(t, dim);
     if (dim[0] == 1)
         n = 0;
@@ -62,18 +69,26 @@ static void spread(const ai_tensor *t, const ai_tensor *out, int64_t n, int64_t 
         bool is_real = c < out->dim[1];
         if (dim[1] == 1)
             c = 0;
-        for (int64_t w = 0; w < out->dim[3]; w++)
-            row[w * 16 + lane] =
-                is_real ? ((const float *)t->data)[place(t, dim, n, c, y, dim[3] == 1 ? 0 : w)] : 0;
+        for (int64_t w = 0; w < out->dim[3]; w++) {
+            int64_t at = w * 16 + lane;
+            const char *from = zero;
+            if (is_real)
+                from = (const char *)t->data +
+                       place(t, dim, n, c, y, dim[3] == 1 ? 0 : w) * (is_f32 ? 4 : 1);
+            if (is_f32)
+                memcpy(row + at * 4, from, 4);
+            else
+                row[at] = *from;
+        }
     }
 }
 
-static const float *direct_row(const ai_tensor *t, int64_t n, int64_t block, int64_t y)
+static const char *direct_row(const ai_tensor *t, int64_t n, int64_t block, int64_t y)
 {
     int64_t image = t->dim[0] == 1 ? 0 : n;
     int64_t row = t->dim[2] == 1 ? 0 : y;
-    return (const float *)t->data + (image * ((t->dim[1] + 15) / 16) + block) * t->plane +
-           row * t->row;
+    int64_t at = (image * ((t->dim[1] + 15) / 16) + block) * t->plane + row * t->row;
+    return (const char *)t->data + at * size(t);
 }
 
 void ai_binary_blocks_run(const ai_step *s, int64_t begin, int64_t end, void *scratch)
@@ -81,9 +96,10 @@ void ai_binary_blocks_run(const ai_step *s, int64_t begin, int64_t end, void *sc
     const ai_tensor *out = s->out[0];
     int64_t blocks = (out->dim[1] + 15) / 16;
     int64_t columns = out->dim[3] * 16;
-    const float *row[2];
-    float *spread_row[2] = {scratch,
-                            is_direct(s->in[0], out) ? scratch : (float *)scratch + columns};
+    const char *row[2];
+    char *first = (char *)scratch + ai_binary_scratch(s);
+    int64_t bytes = (columns * size(out) + 63) & ~(int64_t)63;
+    char *spread_row[2] = {first, is_direct(s->in[0], out) ? first : first + bytes};
     bool is_dense = ai_plane_is_dense(out);
 
     for (int i = 0; i < 2; i++)
@@ -103,13 +119,12 @@ void ai_binary_blocks_run(const ai_step *s, int64_t begin, int64_t end, void *sc
                     spread(t, out, n, block, y, spread_row[i]);
                 row[i] = spread_row[i];
             }
-            ai_binary_args args = {row[0],
-                                   row[1],
-                                   (float *)out->data + plane * out->plane + y * out->row,
-                                   columns * (is_dense ? out->dim[2] : 1),
-                                   1,
-                                   1};
-            s->kernel[0]->fn(&args);
+            ai_binary_run(s,
+                          &(ai_binary_row){
+                              row[0], row[1],
+                              (char *)out->data + (plane * out->plane + y * out->row) * size(out),
+                              1, 1, columns * (is_dense ? out->dim[2] : 1), out->type, out->type},
+                          scratch);
         }
     }
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * MaxPool, AveragePool and LpPool: their check, and the pools of blocks of 16 channels. */
+ * MaxPool, AveragePool and LpPool: their check, and the pools of blocks of 16 channels.
+ * QLinearAveragePool is DequantizeLinear, AveragePool and QuantizeLinear, a row at a time. */
 #include "pool.h"
+
+#include "quantize.h"
 
 /* step->local: padding (begins, then ends), the form */
 enum { LOCAL_PAD, LOCAL_FORM = LOCAL_PAD + 2 * AI_MAX_SPATIAL };
@@ -8,6 +11,7 @@ enum { LOCAL_PAD, LOCAL_FORM = LOCAL_PAD + 2 * AI_MAX_SPATIAL };
 /* All forms give the same bits. */
 enum {
     FORM_BLOCKED, /* blocks of 16 channels; a unit of work: image, block, output row */
+    FORM_BYTES,   /* the same of bytes, with the numbers in the scratch */
     FORM_TURNED,  /* plain, through a block in the scratch; a unit: image, block */
     FORM_PLAIN    /* one output after the other; a unit: an output row of a channel */
 };
@@ -18,6 +22,11 @@ enum { LEAST_CHANNELS = 4, TURNED_BYTES = 4 * 1024 * 1024 };
 static bool is_blocked(const ai_step *s)
 {
     return s->in[0]->layout == AI_LAYOUT_NCHW16C;
+}
+
+static bool is_of_bytes(const ai_step *s)
+{
+    return s->file->op == AI_OP_Q_AVERAGE_POOL;
 }
 
 static bool is_wanted(const ai_step *s, uint32_t i)
@@ -36,6 +45,15 @@ static ai_status check_operands(const ai_step *s, ai_error *err)
     uint32_t op = s->file->op;
     uint32_t type = s->in[0]->type;
     bool is_byte = type == AI_S8 || type == AI_U8;
+    if (is_of_bytes(s)) {
+        const ai_q_pool_params *p = s->params;
+        ai_status status = ai_need_type(s, 0, AI_U8, err);
+        if (status == AI_OK)
+            status = ai_q_check_numbers(s, &p->x, err);
+        if (status == AI_OK)
+            status = ai_q_check_numbers(s, &p->y, err);
+        return status == AI_OK ? ai_need_rank(s, 0, 4, err) : status;
+    }
     if (type != AI_F32 && !(is_byte && op == AI_OP_MAX_POOL))
         return ai_fail_step(err, AI_E_UNSUPPORTED, s, "input 0 is %s, needs f32%s",
                             ai_type_name((ai_type)type), op == AI_OP_MAX_POOL ? ", s8 or u8" : "");
@@ -52,10 +70,10 @@ static ai_status check_pool_params(const ai_step *s, const ai_pool_params *p, ai
                             p->ceil_mode, p->count_include_pad, p->storage_order);
     if (s->file->op == AI_OP_LP_POOL && p->p < 1)
         return ai_fail_step(err, AI_E_UNSUPPORTED, s, "p is 0, needs at least 1");
-    if (!is_blocked(s))
+    if (!is_blocked(s) && !is_of_bytes(s))
         return AI_OK;
-    if (s->file->op == AI_OP_LP_POOL || p->window.spatial != 2 || is_wanted(s, 1) ||
-        s->out[0]->layout != AI_LAYOUT_NCHW16C)
+    if (!is_blocked(s) || s->file->op == AI_OP_LP_POOL || p->window.spatial != 2 ||
+        is_wanted(s, 1) || s->out[0]->layout != AI_LAYOUT_NCHW16C)
         return ai_fail_step(err, AI_E_UNSUPPORTED, s,
                             "blocks of 16 channels need two spatial dimensions, one output in "
                             "blocks, and the maximum or the average");
@@ -78,6 +96,12 @@ static bool can_turn(const ai_step *s, const ai_window3 *v)
     return positions <= TURNED_BYTES / (16 * (int64_t)sizeof(float));
 }
 
+/* Input rows that one output row may read. */
+static int64_t rows_read(const ai_window3 *v)
+{
+    return ai_min(ai_window3_extent(v, 1), v->in[1]);
+}
+
 static void plan(ai_step *s)
 {
     const ai_tensor *x = s->in[0];
@@ -88,8 +112,12 @@ static void plan(ai_step *s)
     s->alias = AI_ALIAS_NONE;
     s->scratch = 0;
     if (is_blocked(s)) {
-        s->local[LOCAL_FORM] = FORM_BLOCKED;
+        s->local[LOCAL_FORM] = is_of_bytes(s) ? FORM_BYTES : FORM_BLOCKED;
         s->work = x->dim[0] * ai_blocks(x->dim[1]) * v.out[1];
+        if (is_of_bytes(s)) {
+            (void)ai_scratch_add(&s->scratch, rows_read(&v), v.in[2], 16, sizeof(float));
+            (void)ai_scratch_add(&s->scratch, v.out[2], 16, 1, sizeof(float));
+        }
     } else if (can_turn(s, &v)) {
         s->local[LOCAL_FORM] = FORM_TURNED;
         s->work = x->dim[0] * ai_blocks(x->dim[1]);
@@ -132,7 +160,11 @@ static ai_status prepare(ai_step *s, ai_error *err)
         return AI_OK;
     uint32_t op = s->file->op == AI_OP_MAX_POOL ? AI_K_MAX_POOL : AI_K_AVERAGE_POOL;
     ai_type type = (ai_type)s->in[0]->type;
+    if (is_of_bytes(s))
+        type = AI_F32;
     ai_status status = ai_choose(s, 0, op, type, type, AI_LAYOUT_NCHW16C, err);
+    if (status == AI_OK && s->local[LOCAL_FORM] == FORM_BYTES)
+        status = ai_choose(s, 1, AI_K_TO_BYTES, AI_U8, AI_U8, AI_LAYOUT_PLAIN, err);
     if (status == AI_OK && s->local[LOCAL_FORM] == FORM_TURNED)
         status = ai_choose(s, 1, AI_K_TRANSPOSE16, AI_F32, AI_F32, AI_LAYOUT_NCHW16C, err);
     return status;
@@ -182,6 +214,37 @@ static void run_blocked(const ai_step *s, const ai_window3 *v, int64_t begin, in
         s->kernel[0]->fn(&a);
         begin += rows;
     }
+}
+
+/* The rows that an output row reads become numbers, a plane of their own with less padding. */
+static void run_bytes(const ai_step *s, const ai_window3 *v, int64_t unit, char *scratch)
+{
+    const ai_q_pool_params *p = s->params;
+    const ai_tensor *x = s->in[0];
+    const ai_tensor *y = s->out[0];
+    int64_t row = unit % v->out[1];
+    int64_t block = unit / v->out[1];
+    int64_t first = row * v->stride[1] - v->pad[1];
+    int64_t from = ai_min(ai_max(first, 0), v->in[1]);
+    int64_t to = ai_min(ai_max(first + ai_window3_extent(v, 1), from), v->in[1]);
+    float *in = ai_scratch_take(&scratch, rows_read(v) * v->in[2] * 16, sizeof(float));
+    float *out = ai_scratch_take(&scratch, v->out[2] * 16, sizeof(float));
+    ai_pool_args a;
+
+    for (int64_t i = from; i < to; i++)
+        ai_q_numbers((const uint8_t *)x->data + block * x->plane + i * x->row, v->in[2] * 16, &p->x,
+                     in + (i - from) * v->in[2] * 16);
+    fill_args(s, v, &a);
+    a.in = in;
+    a.in_row = v->in[2] * 16;
+    a.ih = (int32_t)(to - from);
+    a.pad_top = (int32_t)(from - first);
+    a.pad_bottom = (int32_t)(v->in[1] + v->pad_end[1] - to);
+    a.out = out;
+    a.row_end = 1;
+    s->kernel[0]->fn(&a);
+    ai_q_bytes(s->kernel[1], out, v->out[2] * 16, &p->y, 0, UINT8_MAX,
+               (uint8_t *)y->data + block * y->plane + row * y->row);
 }
 
 /* Turns one block's planes to a block in the scratch, pools it, and turns the result back. */
@@ -236,6 +299,8 @@ static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch
     for (int64_t unit = begin; unit < end; unit++) {
         if (s->local[LOCAL_FORM] == FORM_TURNED)
             run_turned(s, &v, unit, scratch);
+        else if (s->local[LOCAL_FORM] == FORM_BYTES)
+            run_bytes(s, &v, unit, scratch);
         else
             ai_pool_row(s, &v, unit);
     }

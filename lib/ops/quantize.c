@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear: real = scale * (q - zero point), for a
  * whole tensor or for each index of an axis. NaN becomes the least integer. */
+#include <float.h>
 #include <string.h>
 
 #include "elem.h"
@@ -67,6 +68,32 @@ static void dequantize_span(const void *in, int64_t count, float scale, int32_t 
     }
 }
 
+/* ---- Shared with the operators that have numbers between bytes ---- */
+
+ai_status ai_q_check_numbers(const ai_step *s, const ai_q_scale *q, ai_error *err)
+{
+    if (!(q->scale > 0 && q->scale <= FLT_MAX) || q->zero > UINT8_MAX)
+        return ai_fail_step(err, AI_E_FORMAT, s,
+                            "scale %g and zero point %u, needs a positive number and 0 to 255",
+                            (double)q->scale, q->zero);
+    return AI_OK;
+}
+
+void ai_q_numbers(const uint8_t *in, int64_t count, const ai_q_scale *q, float *out)
+{
+    dequantize_span(in, count, q->scale, (int32_t)q->zero, AI_U8, out);
+}
+
+void ai_q_bytes(const ai_kernel *kernel, const float *in, int64_t count, const ai_q_scale *q,
+                uint32_t lo, uint32_t hi, uint8_t *out)
+{
+    kernel->fn(&(ai_to_bytes_args){in, out, count, q->scale, (int32_t)q->zero});
+    for (int64_t i = 0; i < count && (lo > 0 || hi < UINT8_MAX); i++) {
+        uint8_t x = out[i] < lo ? (uint8_t)lo : out[i];
+        out[i] = x > hi ? (uint8_t)hi : x;
+    }
+}
+
 /* ---- Check ---- */
 
 static bool is_quantised(uint32_t type)
@@ -86,7 +113,8 @@ static ai_status check_scale(ai_step *s, ai_error *err)
 
     s->local[LOCAL_CHANNELS] = 1;
     s->local[LOCAL_INNER] = ai_max(ai_tensor_count(x), 1);
-    if (zero != NULL && ((count != 1 && zero->rank != scale->rank) || ai_tensor_count(zero) != count))
+    if (zero != NULL &&
+        ((count != 1 && zero->rank != scale->rank) || ai_tensor_count(zero) != count))
         return ai_fail_step(
             err, AI_E_SHAPE, s, "zero point has %lld numbers of rank %u, scale has %lld of rank %u",
             (long long)ai_tensor_count(zero), zero->rank, (long long)count, scale->rank);

@@ -132,7 +132,7 @@ static ai_status check(ai_step *s, ai_error *err)
     int64_t dim[AI_MAX_RANK];
     resize r;
 
-    if (x->layout != y->layout || (x->layout == AI_LAYOUT_NCHW16C && x->type != AI_F32))
+    if (x->layout != y->layout)
         return ai_fail_step(err, AI_E_FORMAT, s, "input has layout %u, output has layout %u",
                             x->layout, y->layout);
     ai_status status = check_params(s, err);
@@ -266,6 +266,9 @@ static void copy_row(const resize *r, const char *in, int64_t size, char *out,
     switch (bytes) {
     case 4:
         COPY(4);
+        return;
+    case 16:
+        COPY(16);
         return;
     case 64:
         COPY(64);

@@ -101,16 +101,19 @@ static uint32_t concat_form(const placer *p, const ai_graph_node *node)
 static bool is_full(const placer *p, const ai_graph_node *node, uint32_t i)
 {
     const ai_value *x = ai_pass_input(p->graph, node, i);
-    return is_image(x) && ai_pass_same_shape(x, &p->graph->values[node->outputs[0]]);
+    return (is_image(x) || is_bytes(x)) &&
+           ai_pass_same_shape(x, &p->graph->values[node->outputs[0]]);
 }
 
 static uint32_t binary_form(const placer *p, const ai_graph_node *node)
 {
-    if (!is_image(&p->graph->values[node->outputs[0]]))
+    const ai_value *y = &p->graph->values[node->outputs[0]];
+    bool is_of_bytes = node->op == AI_OP_Q_ADD || node->op == AI_OP_Q_MUL;
+    if (!(is_of_bytes ? is_bytes(y) : is_image(y)))
         return FORM_PLAIN;
     for (uint32_t i = 0; i < 2; i++) {
         const ai_value *x = ai_pass_input(p->graph, node, i);
-        if (x == NULL || x->type != AI_F32)
+        if (x == NULL || (x->type != AI_F32 && !is_of_bytes))
             return FORM_PLAIN;
     }
     bool has_blocks = (makes_blocks(p, node->inputs[0]) && is_full(p, node, 0)) ||
@@ -173,8 +176,11 @@ static uint32_t integer_form(const placer *p, const ai_graph_node *node)
         return FORM_BLOCKS;
     case AI_OP_Q_GLOBAL_AVERAGE_POOL:
         return FORM_GLOBAL;
+    case AI_OP_Q_AVERAGE_POOL:
+        return FORM_BLOCKS;
     case AI_OP_Q_ADD:
-        return reads_blocks || makes_blocks(p, node->inputs[1]) ? FORM_BLOCKS : FORM_PLAIN;
+    case AI_OP_Q_MUL:
+        return binary_form(p, node);
     case AI_OP_Q_LOOKUP:
         return reads_blocks ? FORM_BLOCKS : FORM_PLAIN;
     case AI_OP_QUANTIZE_LINEAR:
@@ -196,10 +202,10 @@ static uint32_t integer_form(const placer *p, const ai_graph_node *node)
 
 static uint32_t form_of(const placer *p, const ai_graph_node *node)
 {
-    if (node->op >= AI_OP_QUANTIZE_LINEAR && node->op <= AI_OP_Q_LOOKUP)
+    if (node->op >= AI_OP_QUANTIZE_LINEAR && node->op <= AI_OP_Q_AVERAGE_POOL)
         return integer_form(p, node);
-    if (node->op == AI_OP_MAX_POOL && is_bytes(ai_pass_input(p->graph, node, 0)) &&
-        makes_blocks(p, node->inputs[0]))
+    if ((node->op == AI_OP_MAX_POOL || node->op == AI_OP_RESIZE) &&
+        is_bytes(ai_pass_input(p->graph, node, 0)) && makes_blocks(p, node->inputs[0]))
         return is_follower(p->graph, node) ? FORM_BLOCKS : FORM_PLAIN;
     bool reads_blocks = node->input_count > 0 && makes_blocks(p, node->inputs[0]) &&
                         is_image(ai_pass_input(p->graph, node, 0));
@@ -300,7 +306,7 @@ static void place_node(placer *p, uint32_t index)
     const ai_graph_node *node = &p->graph->nodes[index];
     uint32_t form = form_of(p, node);
     uint32_t count = node->input_count;
-    bool is_list = node->op == AI_OP_CONCAT || node->op == AI_OP_Q_ADD;
+    bool is_list = node->op == AI_OP_CONCAT;
     bool is_q_conv = node->op == AI_OP_Q_CONV;
     bool is_conv = node->op == AI_OP_CONV;
     for (uint32_t i = 0; i < count; i++) {

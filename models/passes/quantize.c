@@ -113,8 +113,7 @@ static bool clamps(const ai_graph *graph, const ai_graph_node *node, float *lo, 
            !isnan(*lo) && !isnan(*hi);
 }
 
-/* A bound as the integer that it becomes: rounding keeps the order. */
-static uint32_t bound(float x, const ai_quantised *y)
+uint32_t ai_quantised_byte(float x, const ai_quantised *y)
 {
     double q = nearbyint((double)(x / y->scale)) + y->zero;
     return (uint32_t)(q < 0 ? 0 : q > 255 ? 255 : q);
@@ -136,8 +135,8 @@ static const ai_graph_node *operator_before(const ai_graph *graph, const ai_grap
     if (clamps(graph, node, &lo, &hi)) {
         if (uses[node->inputs[0]] != 1)
             return NULL;
-        f->lo = bound(lo, y);
-        f->hi = bound(hi, y);
+        f->lo = ai_quantised_byte(lo, y); /* rounding keeps the order */
+        f->hi = ai_quantised_byte(hi, y);
         node = f->lo <= f->hi ? ai_pass_producer(graph, node, 0) : NULL;
     }
     return node;
@@ -184,54 +183,6 @@ static void fold_gemm(ai_graph *graph, uint32_t index, const ai_graph_node *gemm
                             inputs, 4);
 }
 
-/* A Conv that nobody else reads and that can still take a residual. */
-static ai_graph_node *conv_of(const ai_graph *graph, const ai_graph_node *add, uint32_t i,
-                              const ai_quantised *a, const uint32_t *uses)
-{
-    int32_t producer = graph->values[a->value].producer;
-    if (producer < 0 || uses[a->value] != 1 || uses[add->inputs[i]] != 1)
-        return NULL;
-    ai_graph_node *conv = &graph->nodes[producer];
-    const ai_q_conv_params *p = conv->params;
-    bool can = conv->op == AI_OP_Q_CONV && conv->input_count == 4 && p->finish.lo == 0 &&
-               p->finish.hi == 255 && (int32_t)p->finish.zero == a->zero;
-    return can ? conv : NULL;
-}
-
-static void fold_add(ai_graph *graph, uint32_t index, const ai_graph_node *add,
-                     const ai_quantised *y, const ai_q_finish *f, const uint32_t *uses)
-{
-    ai_quantised q[2];
-    ai_graph_node *conv[2];
-    if (!ai_quantised_input(graph, add, 0, &q[0]) || !ai_quantised_input(graph, add, 1, &q[1]) ||
-        !ai_pass_same_shape(&graph->values[q[0].value], &graph->values[q[1].value]))
-        return;
-    for (uint32_t i = 0; i < 2; i++)
-        conv[i] = conv_of(graph, add, i, &q[i], uses);
-    /* of two, the later one: then the other's result is there anyway */
-    uint32_t a = conv[1] != NULL && (conv[0] == NULL || conv[1] > conv[0]) ? 1 : 0;
-    ai_q_conv_params params = {.finish = *f};
-    params.finish.middle = (uint32_t)q[a].zero;
-    params.finish.own = q[a].scale / y->scale;
-    params.finish.other = q[1 - a].scale / y->scale;
-    params.finish.offset = -((float)q[1 - a].zero * params.finish.other);
-    if (conv[a] == NULL) {
-        ai_q_add_params own = {.finish = params.finish};
-        const int32_t inputs[2] = {q[a].value, q[1 - a].value};
-        ai_quantised_become(graph, &graph->nodes[index], add, AI_OP_Q_ADD, &own, sizeof own, inputs,
-                            2);
-        return;
-    }
-    const ai_q_conv_params *p = conv[a]->params;
-    params.window = p->window;
-    params.group = p->group;
-    int32_t inputs[5] = {0, 0, 0, 0, q[1 - a].value};
-    memcpy(inputs, conv[a]->inputs, 4 * sizeof *inputs);
-    ai_quantised_become(graph, &graph->nodes[index], conv[a], AI_OP_Q_CONV, &params, sizeof params,
-                        inputs, 5);
-    graph->nodes[index].name = conv[a]->name;
-}
-
 static void fold_node(ai_graph *graph, uint32_t index, const uint32_t *uses)
 {
     ai_graph_node *quantize = &graph->nodes[index];
@@ -241,17 +192,14 @@ static void fold_node(ai_graph *graph, uint32_t index, const uint32_t *uses)
         return;
     const ai_graph_node *node = operator_before(graph, quantize, uses, &y, &f);
     bool is_clamped = f.lo != 0 || f.hi != 255;
-    const ai_graph_node *last = ai_pass_producer(graph, quantize, 0);
-    if (last != NULL && ai_quantised_lookup(graph, index, last))
-        return;
-    if (node == NULL)
+    if (ai_quantised_lookup(graph, index) || node == NULL)
         return;
     if (node->op == AI_OP_CONV) {
         fold_conv(graph, index, node, &y, &f);
     } else if (node->op == AI_OP_GEMM || node->op == AI_OP_MATMUL) {
         fold_gemm(graph, index, node, &y, &f);
-    } else if (node->op == AI_OP_ADD) {
-        fold_add(graph, index, node, &y, &f, uses);
+    } else if (node->op == AI_OP_ADD || node->op == AI_OP_MUL) {
+        ai_quantised_binary(graph, index, node, &y, &f, uses);
     } else if (!is_clamped && node->op == AI_OP_CONCAT) {
         ai_quantised_concat(graph, index, node, &y);
     } else if (is_clamped || !ai_quantised_input(graph, node, 0, &x)) {
@@ -259,17 +207,16 @@ static void fold_node(ai_graph *graph, uint32_t index, const uint32_t *uses)
     } else if (node->op == AI_OP_GLOBAL_AVERAGE_POOL) {
         const ai_value *v = &graph->values[x.value];
         ai_q_mean_params p = {x.scale / y.scale, (uint32_t)x.zero, (uint32_t)y.zero, 0};
-        if (v->has_shape && v->rank == 4)
+        if (v->has_shape && v->rank == 4 && isfinite(p.factor))
             ai_quantised_become(graph, quantize, node, AI_OP_Q_GLOBAL_AVERAGE_POOL, &p, sizeof p,
                                 &x.value, 1);
-    } else if (ai_quantised_moves_only(node->op) && node->output_count == 1 && x.scale == y.scale &&
-               x.zero == y.zero) {
-        int32_t own = quantize->outputs[0];
-        ai_quantised_become(graph, quantize, node, node->op, node->params, node->param_bytes,
-                            node->inputs, node->input_count);
-        if (quantize->op == node->op)
-            quantize->inputs[0] = x.value;
-        graph->values[own].type = AI_U8;
+    } else if (node->op == AI_OP_AVERAGE_POOL) {
+        const ai_value *v = &graph->values[x.value];
+        ai_q_pool_params p = {.x = {x.scale, (uint32_t)x.zero}, .y = {y.scale, (uint32_t)y.zero}};
+        memcpy(&p.pool, node->params, sizeof p.pool);
+        if (v->has_shape && v->rank == 4)
+            ai_quantised_become(graph, quantize, node, AI_OP_Q_AVERAGE_POOL, &p, sizeof p, &x.value,
+                                1);
     }
 }
 
@@ -285,6 +232,22 @@ static void note_scale(ai_graph *graph, const ai_graph_node *node)
         return;
     value->scale = q.scale;
     value->zero_point = q.zero;
+}
+
+/* Of each value the QuantizeLinear to u8 with one scale that alone reads it. */
+static int32_t *find_readers(ai_graph *graph, const uint32_t *uses)
+{
+    int32_t *reader = ai_graph_alloc(graph, (graph->value_count + (size_t)1) * sizeof *reader);
+    ai_quantised y;
+    for (uint32_t i = 0; i < graph->value_count && reader != NULL; i++)
+        reader[i] = -1;
+    for (uint32_t i = 0; i < graph->node_count && reader != NULL; i++) {
+        const ai_graph_node *node = &graph->nodes[i];
+        if (!node->is_dead && node->op == AI_OP_QUANTIZE_LINEAR && uses[node->inputs[0]] == 1 &&
+            graph->values[node->outputs[0]].type == AI_U8 && ai_quantised_scale(graph, node, &y))
+            reader[node->inputs[0]] = (int32_t)i;
+    }
+    return reader;
 }
 
 ai_status ai_pass_quantize(ai_graph *graph, ai_error *err)
@@ -311,9 +274,14 @@ ai_status ai_pass_quantize(ai_graph *graph, ai_error *err)
             note_scale(graph, &graph->nodes[i]);
     }
     const uint32_t *uses = ai_pass_uses(graph);
-    for (uint32_t i = 0; i < nodes && uses != NULL; i++) {
-        if (!graph->nodes[i].is_dead && graph->nodes[i].op == AI_OP_QUANTIZE_LINEAR)
+    const int32_t *reader = uses == NULL ? NULL : find_readers(graph, uses);
+    for (uint32_t i = 0; i < nodes && reader != NULL; i++) {
+        if (graph->nodes[i].is_dead)
+            continue;
+        if (graph->nodes[i].op == AI_OP_QUANTIZE_LINEAR)
             fold_node(graph, i, uses);
+        else if (ai_quantised_moves_only(&graph->nodes[i]))
+            ai_quantised_move(graph, i, uses, reader);
     }
     ai_pass_prune(graph);
     status = ai_graph_status(graph, err);

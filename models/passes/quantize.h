@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the two files of the pass `quantize` share. */
+ * What the files of the pass `quantize` share. */
 #ifndef AI_PASS_QUANTIZE_H
 #define AI_PASS_QUANTIZE_H
 
@@ -24,14 +24,40 @@ void ai_quantised_become(ai_graph *graph, ai_graph_node *node, const ai_graph_no
                          uint16_t op, const void *params, uint32_t bytes, const int32_t *inputs,
                          uint32_t count);
 
+/* A number as the byte that QuantizeLinear makes of it; no NaN. */
+uint32_t ai_quantised_byte(float x, const ai_quantised *y);
+
+/* A new QuantizeLinear or DequantizeLinear; its value, negative: no memory. */
+int32_t ai_quantised_part(ai_graph *graph, const ai_graph_node *like, uint16_t op, ai_type type,
+                          const int32_t inputs[3]);
+
+/* ---- quantize_moves.c ---- */
+
 /* MaxPool, Reshape and the like. */
-bool ai_quantised_moves_only(uint16_t op);
+bool ai_quantised_moves_only(const ai_graph_node *node);
 /* Puts those of bytes between DequantizeLinear and QuantizeLinear. */
 void ai_quantised_wrap_moves(ai_graph *graph);
+/* Has the node move bytes, if all that read it quantise. `reader`: of each value the QuantizeLinear
+ * that alone reads it, or a negative number. */
+void ai_quantised_move(ai_graph *graph, uint32_t index, const uint32_t *uses,
+                       const int32_t *reader);
 
-/* The QuantizeLinear behind `node`, which is a function of one number or DequantizeLinear, becomes
- * a table, whose bytes the pass `fold` computes. */
-bool ai_quantised_lookup(ai_graph *graph, uint32_t index, const ai_graph_node *node);
+/* ---- quantize_binary.c ---- */
+
+/* The QuantizeLinear behind Add or Mul becomes a step that ends with f. */
+void ai_quantised_binary(ai_graph *graph, uint32_t index, const ai_graph_node *from,
+                         const ai_quantised *y, const ai_q_finish *f, const uint32_t *uses);
+
+/* ---- quantize_table.c ---- */
+
+/* A constant of the bytes 0 to 255. */
+int32_t ai_quantised_every_byte(ai_graph *graph, const ai_graph_node *like);
+/* The QuantizeLinear becomes a table, whose bytes the pass `fold` computes, if each number that it
+ * reads is a function of one byte. */
+bool ai_quantised_lookup(ai_graph *graph, uint32_t index);
+/* It becomes the table of bytes that are `value` and have the scale of a DequantizeLinear. */
+bool ai_quantised_look_up(ai_graph *graph, uint32_t index, int32_t value,
+                          const ai_graph_node *dequantize);
 /* The QuantizeLinear behind Concat becomes a Concat of bytes; operands of another scale pass a
  * table. */
 void ai_quantised_concat(ai_graph *graph, uint32_t index, const ai_graph_node *node,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Quantised tensors between which no product lies: what moves bytes, what is done to each byte by
- * itself, and Concat. */
+ * Quantised tensors between which no product lies: what is done to each byte by itself, and Concat.
+ */
 #include "quantize.h"
 
 #include <string.h>
@@ -23,8 +23,8 @@ void ai_quantised_become(ai_graph *graph, ai_graph_node *node, const ai_graph_no
     node->input_count = count;
 }
 
-static int32_t add_part(ai_graph *graph, const ai_graph_node *like, uint16_t op, ai_type type,
-                        const int32_t inputs[3])
+int32_t ai_quantised_part(ai_graph *graph, const ai_graph_node *like, uint16_t op, ai_type type,
+                          const int32_t inputs[3])
 {
     ai_axis_params p = {.axis = 1, .count = op == AI_OP_QUANTIZE_LINEAR ? (uint32_t)type : 0};
     const char *name = ai_graph_format(graph, "%s/part", like->name);
@@ -34,68 +34,43 @@ static int32_t add_part(ai_graph *graph, const ai_graph_node *like, uint16_t op,
     return value;
 }
 
-bool ai_quantised_moves_only(uint16_t op)
-{
-    return op == AI_OP_MAX_POOL || op == AI_OP_TRANSPOSE || op == AI_OP_SLICE ||
-           (op >= AI_OP_IDENTITY && op <= AI_OP_UNSQUEEZE);
-}
-
-/* ---- What only moves integers is put between two of the same scale, as in QDQ form ---- */
-
-/* MaxPool of bytes becomes DequantizeLinear, MaxPool, QuantizeLinear. */
-static void wrap_move(ai_graph *graph, uint32_t index)
-{
-    ai_graph_node *node = &graph->nodes[index];
-    int32_t in = node->input_count > 0 ? node->inputs[0] : AI_NO_VALUE;
-    const ai_graph_node *from = in < 0 ? NULL : ai_pass_producer(graph, node, 0);
-    int32_t out = node->outputs[0];
-    ai_quantised q;
-    if (from == NULL || from->op != AI_OP_QUANTIZE_LINEAR || !ai_quantised_scale(graph, from, &q) ||
-        from->input_count < 3 || node->output_count != 1)
-        return;
-    ai_type type = graph->values[in].type;
-    int32_t list[3] = {in, from->inputs[1], from->inputs[2]};
-    int32_t number = add_part(graph, node, AI_OP_DEQUANTIZE_LINEAR, AI_F32, list);
-    int32_t moved = ai_graph_value(graph, graph->values[out].name, AI_F32);
-    if (number < 0 || moved < 0)
-        return;
-    graph->values[number].has_shape = graph->values[in].has_shape;
-    graph->values[number].rank = graph->values[in].rank;
-    memcpy(graph->values[number].dim, graph->values[in].dim, sizeof graph->values[in].dim);
-    graph->values[moved] = graph->values[out];
-    graph->values[moved].type = AI_F32;
-    node = &graph->nodes[index]; /* the list may have moved */
-    node->inputs[0] = number;
-    node->outputs[0] = moved;
-    graph->values[moved].producer = (int32_t)index;
-    list[0] = moved;
-    ai_axis_params p = {.axis = 1, .count = (uint32_t)type};
-    ai_graph_add(graph, node->name, AI_OP_QUANTIZE_LINEAR, &p, sizeof p, list, 3, &out, 1);
-}
-
-void ai_quantised_wrap_moves(ai_graph *graph)
-{
-    uint32_t nodes = graph->node_count;
-    for (uint32_t i = 0; i < nodes; i++) {
-        const ai_graph_node *node = &graph->nodes[i];
-        if (!node->is_dead && ai_quantised_moves_only(node->op) && node->op != AI_OP_IDENTITY)
-            wrap_move(graph, i);
-    }
-}
-
 /* ---- What is done to each byte by itself becomes a table, which the pass `fold` computes ---- */
 
-static bool is_of_one_number(const ai_graph *graph, const ai_graph_node *node)
+enum { MOST_IN_CHAIN = 8 };
+
+/* Input i is one constant number, as it stands or behind DequantizeLinear. */
+static bool is_one_number(const ai_graph *graph, const ai_graph_node *node, uint32_t i)
 {
+    const ai_value *v = ai_pass_input(graph, node, i);
+    const ai_graph_node *from = ai_pass_producer(graph, node, i);
+    ai_quantised q;
+    if (from != NULL && from->op == AI_OP_DEQUANTIZE_LINEAR && ai_quantised_scale(graph, from, &q))
+        v = ai_pass_input(graph, from, 0);
+    return v != NULL && v->data != NULL && v->layout == AI_LAYOUT_PLAIN && ai_pass_elements(v) == 1;
+}
+
+/* The input that each number of the output is a function of; negative: there is none. */
+static int32_t varying_input(const ai_graph *graph, const ai_graph_node *node)
+{
+    if (node->op >= AI_OP_ADD && node->op <= AI_OP_PRELU && node->input_count == 2) {
+        for (int32_t i = 0; i < 2; i++) {
+            const ai_value *x = ai_pass_input(graph, node, (uint32_t)i);
+            const ai_value *y = &graph->values[node->outputs[0]];
+            if (is_one_number(graph, node, (uint32_t)(1 - i)) && x->data == NULL &&
+                ai_pass_same_shape(x, y))
+                return i;
+        }
+        return -1;
+    }
     for (uint32_t i = 1; i < node->input_count; i++) {
         const ai_value *v = ai_pass_input(graph, node, i);
         if (v != NULL && v->data == NULL)
-            return false;
+            return -1;
     }
-    return node->op >= AI_OP_RELU && node->op <= AI_OP_CLIP;
+    return node->op >= AI_OP_RELU && node->op <= AI_OP_CLIP ? 0 : -1;
 }
 
-static int32_t every_byte(ai_graph *graph, const ai_graph_node *like)
+int32_t ai_quantised_every_byte(ai_graph *graph, const ai_graph_node *like)
 {
     const int64_t count = 256;
     uint8_t *data = ai_graph_alloc(graph, (size_t)count);
@@ -107,52 +82,80 @@ static int32_t every_byte(ai_graph *graph, const ai_graph_node *like)
                : ai_graph_constant(graph, name, AI_U8, 1, &count, data, (uint64_t)count);
 }
 
-/* The table of DequantizeLinear, that node if there is one, and QuantizeLinear. */
-static int32_t add_table(ai_graph *graph, const ai_graph_node *dequantize,
-                         const ai_graph_node *node, const ai_graph_node *quantize)
+/* Nodes between DequantizeLinear and QuantizeLinear, the last one first. */
+typedef struct chain {
+    ai_graph_node node[MOST_IN_CHAIN];
+    int32_t input[MOST_IN_CHAIN];
+    uint32_t count;
+} chain;
+
+/* The node behind what was made of the bytes so far. */
+static int32_t add_link(ai_graph *graph, const char *name, const ai_graph_node *node, int32_t input,
+                        int32_t made)
 {
-    const ai_graph_node first = *dequantize, last = *quantize; /* the list may move */
-    int32_t list[3] = {every_byte(graph, &last), first.inputs[1],
-                       first.input_count > 2 ? first.inputs[2] : AI_NO_VALUE};
-    if (list[0] < 0)
+    int32_t *inputs = ai_graph_alloc(graph, node->input_count * sizeof *inputs);
+    int32_t value = name == NULL ? AI_NO_VALUE : ai_graph_value(graph, name, AI_F32);
+    if (inputs == NULL || value < 0)
         return AI_NO_VALUE;
-    ai_graph_node middle = node != NULL ? *node : first;
-    list[0] = add_part(graph, &last, AI_OP_DEQUANTIZE_LINEAR, AI_F32, list);
-    if (node != NULL && list[0] >= 0) {
-        const char *name = ai_graph_format(graph, "%s/table", last.name);
-        int32_t *inputs = ai_graph_alloc(graph, middle.input_count * sizeof *inputs);
-        int32_t value = name == NULL ? AI_NO_VALUE : ai_graph_value(graph, name, AI_F32);
-        if (inputs == NULL || value < 0)
-            return AI_NO_VALUE;
-        memcpy(inputs, middle.inputs, middle.input_count * sizeof *inputs);
-        inputs[0] = list[0];
-        ai_graph_add(graph, name, middle.op, middle.params, middle.param_bytes, inputs,
-                     middle.input_count, &value, 1);
-        list[0] = value;
-    }
-    list[1] = last.inputs[1];
-    list[2] = last.input_count > 2 ? last.inputs[2] : AI_NO_VALUE;
-    return list[0] < 0 ? AI_NO_VALUE : add_part(graph, &last, AI_OP_QUANTIZE_LINEAR, AI_U8, list);
+    memcpy(inputs, node->inputs, node->input_count * sizeof *inputs);
+    inputs[input] = made;
+    ai_graph_add(graph, name, node->op, node->params, node->param_bytes, inputs, node->input_count,
+                 &value, 1);
+    return value;
 }
 
-bool ai_quantised_lookup(ai_graph *graph, uint32_t index, const ai_graph_node *node)
+/* The table of DequantizeLinear, the chain and QuantizeLinear. */
+static int32_t add_table(ai_graph *graph, const ai_graph_node *dequantize, const chain *c,
+                         const ai_graph_node *quantize)
+{
+    const ai_graph_node first = *dequantize, last = *quantize; /* the list may move */
+    const char *name = ai_graph_format(graph, "%s/table", last.name);
+    int32_t list[3] = {ai_quantised_every_byte(graph, &last), first.inputs[1],
+                       first.input_count > 2 ? first.inputs[2] : AI_NO_VALUE};
+    if (list[0] >= 0)
+        list[0] = ai_quantised_part(graph, &last, AI_OP_DEQUANTIZE_LINEAR, AI_F32, list);
+    for (uint32_t i = c == NULL ? 0 : c->count; i-- > 0 && list[0] >= 0;)
+        list[0] = add_link(graph, name, &c->node[i], c->input[i], list[0]);
+    list[1] = last.inputs[1];
+    list[2] = last.input_count > 2 ? last.inputs[2] : AI_NO_VALUE;
+    return list[0] < 0 ? AI_NO_VALUE
+                       : ai_quantised_part(graph, &last, AI_OP_QUANTIZE_LINEAR, AI_U8, list);
+}
+
+static bool look_up(ai_graph *graph, uint32_t index, int32_t value, const ai_graph_node *dequantize,
+                    const chain *c)
 {
     const ai_none_params none = {0};
-    bool is_bare = node->op == AI_OP_DEQUANTIZE_LINEAR;
-    const ai_graph_node *from = is_bare ? node : ai_pass_producer(graph, node, 0);
+    int32_t table = add_table(graph, dequantize, c, &graph->nodes[index]);
+    const int32_t inputs[2] = {value, table};
+    const ai_graph_node like = graph->nodes[index];
+    if (table >= 0)
+        ai_quantised_become(graph, &graph->nodes[index], &like, AI_OP_Q_LOOKUP, &none, sizeof none,
+                            inputs, 2);
+    return table >= 0;
+}
+
+bool ai_quantised_look_up(ai_graph *graph, uint32_t index, int32_t value,
+                          const ai_graph_node *dequantize)
+{
+    return look_up(graph, index, value, dequantize, NULL);
+}
+
+bool ai_quantised_lookup(ai_graph *graph, uint32_t index)
+{
+    const ai_graph_node *node = &graph->nodes[index];
+    int32_t input = 0;
+    chain c = {.count = 0};
     ai_quantised x;
-    if (!is_bare && (!is_of_one_number(graph, node) || !ai_quantised_input(graph, node, 0, &x)))
-        return false;
-    if (is_bare && !ai_quantised_input(graph, &graph->nodes[index], 0, &x))
-        return false;
-    int32_t table = add_table(graph, from, is_bare ? NULL : node, &graph->nodes[index]);
-    if (table < 0)
-        return false;
-    const int32_t inputs[2] = {x.value, table};
-    ai_graph_node *quantize = &graph->nodes[index];
-    const ai_graph_node like = *quantize;
-    ai_quantised_become(graph, quantize, &like, AI_OP_Q_LOOKUP, &none, sizeof none, inputs, 2);
-    return true;
+    while (!ai_quantised_input(graph, node, (uint32_t)input, &x)) {
+        node = ai_pass_producer(graph, node, (uint32_t)input);
+        input = node == NULL || c.count == MOST_IN_CHAIN ? -1 : varying_input(graph, node);
+        if (input < 0)
+            return false;
+        c.node[c.count] = *node;
+        c.input[c.count++] = input;
+    }
+    return look_up(graph, index, x.value, ai_pass_producer(graph, node, (uint32_t)input), &c);
 }
 
 void ai_quantised_concat(ai_graph *graph, uint32_t index, const ai_graph_node *node,

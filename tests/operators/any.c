@@ -471,6 +471,13 @@ static void make_q_conv(any *a, step *s)
     make_image(a, s, 4, y);
 }
 
+static ai_q_scale make_scale(any *a)
+{
+    static const uint32_t zeros[] = {0, 255, 128, 7};
+    uint32_t zero = one_in(a, 50) ? 256 : zeros[below(a, 4)];
+    return (ai_q_scale){one_in(a, 50) ? 0 : (float)(1 + below(a, 60)) / 512, zero};
+}
+
 static void make_q_step(any *a, step *s, uint32_t op)
 {
     int64_t dim[4] = {1 + below(a, 3), 1 + below(a, 40), 1 + below(a, 5), 1 + below(a, 5)};
@@ -482,11 +489,27 @@ static void make_q_step(any *a, step *s, uint32_t op)
         make_finish(a, &s->params.q_gemm.finish, false);
         step_shape(s, 0, AI_U8, AI_LAYOUT_PLAIN, one_in(a, 10) ? 1 : 2, dim);
         make_constants(a, s, AI_LAYOUT_QCONV16, 2, w);
-    } else if (op == AI_OP_Q_ADD) {
+    } else if (op == AI_OP_Q_ADD || op == AI_OP_Q_MUL) {
+        ai_q_binary_params *p = &s->params.q_binary;
         step_init(s, op, 2, 1);
-        make_finish(a, &s->params.q_add.finish, true);
+        *p = (ai_q_binary_params){
+            .a = make_scale(a), .b = make_scale(a), .y = make_scale(a), .hi = 255};
+        p->lo = (uint32_t)below(a, one_in(a, 20) ? 300 : 100);
         make_image(a, s, 0, dim);
+        for (int i = 0; i < 4; i++)
+            dim[i] = one_in(a, 3) ? 1 : one_in(a, 40) ? 3 : dim[i];
         make_image(a, s, 1, dim);
+        if (one_in(a, 3))
+            step_shape(s, 1, AI_U8, AI_LAYOUT_PLAIN, (uint32_t)below(a, 5), dim);
+    } else if (op == AI_OP_Q_AVERAGE_POOL) {
+        ai_pool_params *p = &s->params.q_pool.pool;
+        step_init(s, op, 1, 1);
+        make_window(a, &p->window);
+        p->ceil_mode = (uint32_t)below(a, 2);
+        p->count_include_pad = (uint32_t)below(a, 2);
+        s->params.q_pool.x = make_scale(a);
+        s->params.q_pool.y = make_scale(a);
+        make_image(a, s, 0, dim);
     } else if (op == AI_OP_Q_LOOKUP) {
         int64_t count = one_in(a, 30) ? 255 : 256;
         step_init(s, op, 2, 1);
@@ -502,7 +525,7 @@ static void make_q_step(any *a, step *s, uint32_t op)
 
 static void make_step(any *a, step *s, const ai_op_row *row)
 {
-    if (row->number >= AI_OP_Q_CONV && row->number <= AI_OP_Q_LOOKUP) {
+    if (row->number >= AI_OP_Q_CONV && row->number <= AI_OP_Q_AVERAGE_POOL) {
         make_q_step(a, s, row->number);
         return;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Everything that the operators beside windows and products refuse, and what they say. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,11 +19,16 @@ typedef struct refusal {
     step_params params;
 } refusal;
 
-#define AXIS(...)  .params = {.axis = {__VA_ARGS__}}
-#define AXES(...)  .params = {.axes = {__VA_ARGS__}}
-#define CAST(...)  .params = {.cast = {__VA_ARGS__}}
-#define SIZED(...) .params = {.resize = {__VA_ARGS__}}
-#define LRN(size)  .params = {.lrn = {1e-4f, 0.75f, 1, size}}
+#define AXIS(...)                .params = {.axis = {__VA_ARGS__}}
+#define AXES(...)                .params = {.axes = {__VA_ARGS__}}
+#define CAST(...)                .params = {.cast = {__VA_ARGS__}}
+#define SIZED(...)               .params = {.resize = {__VA_ARGS__}}
+#define LRN(size)                .params = {.lrn = {1e-4f, 0.75f, 1, size}}
+#define SUM(scale, zero, lo, hi) .params = {.q_binary = {{1, 0}, {1, 255}, {scale, zero}, lo, hi}}
+#define MEAN(scale, zero)                                                                          \
+    .params = {.q_pool = {{.window = {2, 0, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0}, {0}}},           \
+                          {1, 0},                                                                  \
+                          {scale, zero}}}
 #define SHAPE      AI_E_SHAPE
 #define FORMAT     AI_E_FORMAT
 #define NOT_KNOWN  AI_E_UNSUPPORTED
@@ -295,6 +301,31 @@ static const refusal refusals[] = {
      SHAPE,
      "rows have 4294967296 pixels, at most 2^31-1",
      {{0}}},
+    {AI_OP_Q_ADD, "u8[2] s8[2]", "0", NOT_KNOWN, "input 1 is s8, needs u8", SUM(1, 1, 0, 255)},
+    {AI_OP_Q_MUL, "f32[2] u8[2]", "0", NOT_KNOWN, "input 0 is f32, needs u8", SUM(1, 1, 0, 255)},
+    {AI_OP_Q_MUL, "u8[2,3] u8[2]", "0", SHAPE,
+     "input 0 is 2x3, input 1 of 2 does not broadcast to it", SUM(1, 1, 0, 255)},
+    {AI_OP_Q_ADD, "u8[2] u8[2]", "0", FORMAT,
+     "scale 0 and zero point 256, needs a positive number and 0 to 255", SUM(0, 256, 0, 255)},
+    {AI_OP_Q_ADD, "u8[2] u8[2]", "0", FORMAT,
+     "scale inf and zero point 1, needs a positive number and 0 to 255", SUM(INFINITY, 1, 0, 255)},
+    {AI_OP_Q_MUL, "u8[2] u8[2]", "0", FORMAT,
+     "scale nan and zero point 1, needs a positive number and 0 to 255", SUM(NAN, 1, 0, 255)},
+    {AI_OP_Q_MUL, "u8[2] u8[2]", "0", FORMAT,
+     "scale 1 and zero point 256, needs a positive number and 0 to 255", SUM(1, 256, 0, 255)},
+    {AI_OP_Q_ADD, "u8[2] u8[2]", "0", FORMAT, "bounds 9 and 8, needs 0 to 255 in order",
+     SUM(1, 1, 9, 8)},
+    {AI_OP_Q_ADD, "u8[2] u8[2]", "0", FORMAT, "bounds 0 and 256, needs 0 to 255 in order",
+     SUM(1, 1, 0, 256)},
+    {AI_OP_Q_AVERAGE_POOL, "f32[1,16,2,2]@1", "1", NOT_KNOWN, "input 0 is f32, needs u8",
+     MEAN(1, 1)},
+    {AI_OP_Q_AVERAGE_POOL, "u8[1,16,2]", "1", SHAPE, "input 0 has rank 3, needs 4", MEAN(1, 1)},
+    {AI_OP_Q_AVERAGE_POOL, "u8[1,16,2,2]@1", "1", FORMAT,
+     "scale -1 and zero point 1, needs a positive number and 0 to 255", MEAN(-1, 1)},
+    {AI_OP_Q_AVERAGE_POOL, "u8[1,16,2,2]", "0", NOT_KNOWN,
+     "blocks of 16 channels need two spatial dimensions, one output in blocks, and the maximum or "
+     "the average",
+     MEAN(1, 1)},
     /* compare.c */
     {AI_OP_EQUAL, "f32[2] f64[2]", "0", NOT_KNOWN, "input 1 is f64, needs f32", {{0}}},
     {AI_OP_LESS, "bool[2] bool[2]", "0", NOT_KNOWN, "inputs are bool, needs numbers", {{0}}},

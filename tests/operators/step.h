@@ -25,7 +25,8 @@ typedef union step_params {
     ai_strips_params strips;
     ai_q_conv_params q_conv;
     ai_q_gemm_params q_gemm;
-    ai_q_add_params q_add;
+    ai_q_binary_params q_binary;
+    ai_q_pool_params q_pool;
     ai_q_mean_params q_mean;
     uint8_t bytes[128];
 } step_params;
