@@ -265,6 +265,14 @@ void ai_lower_one(ai_lower *l, const void *params, uint32_t param_bytes);
 /* The same without parameters. */
 ai_lower_fn ai_lower_plain;
 
+/* ---- Parts of a node that becomes several operators (qlinear.c) ---- */
+
+/* The operator of the row, with these inputs; its output is no output of the node. */
+int32_t ai_lower_inner(ai_lower *l, ai_lower_fn *function, const int32_t *inputs, uint32_t count);
+int32_t ai_lower_binary(ai_lower *l, const char *suffix, uint16_t op, ai_type type, int32_t a,
+                        int32_t b);
+int32_t ai_lower_cast_to(ai_lower *l, const char *suffix, int32_t value, ai_type type);
+
 /* ---- The lowering functions of lower.def ---- */
 
 #define AI_LOWER(name, first, last, op, min_in, max_in, min_out, max_out, function)                \

@@ -9,8 +9,7 @@
 
 /* ---- Parts ---- */
 
-/* The operator of the row, with these inputs; its output is no output of the node. */
-static int32_t inner(ai_lower *l, ai_lower_fn *function, const int32_t *inputs, uint32_t count)
+int32_t ai_lower_inner(ai_lower *l, ai_lower_fn *function, const int32_t *inputs, uint32_t count)
 {
     ai_lower part = *l;
     part.inputs = ai_graph_alloc(l->graph, (count + (size_t)1) * sizeof *inputs);
@@ -28,8 +27,8 @@ static int32_t inner(ai_lower *l, ai_lower_fn *function, const int32_t *inputs, 
     return part.made;
 }
 
-static int32_t binary(ai_lower *l, const char *suffix, uint16_t op, ai_type type, int32_t a,
-                      int32_t b)
+int32_t ai_lower_binary(ai_lower *l, const char *suffix, uint16_t op, ai_type type, int32_t a,
+                        int32_t b)
 {
     ai_none_params none = {0};
     const int32_t in[2] = {a, b};
@@ -38,7 +37,7 @@ static int32_t binary(ai_lower *l, const char *suffix, uint16_t op, ai_type type
     return out;
 }
 
-static int32_t cast(ai_lower *l, const char *suffix, int32_t value, ai_type type)
+int32_t ai_lower_cast_to(ai_lower *l, const char *suffix, int32_t value, ai_type type)
 {
     ai_cast_params p = {.type = (uint32_t)type};
     int32_t out = ai_lower_between(l, suffix, type);
@@ -139,18 +138,18 @@ static int32_t split_product(ai_lower *l, ai_lower_fn *function, int32_t left, i
 {
     ai_unary_params none = {0};
     int32_t sixteen = ai_lower_scalar(l, "sixteen", AI_F32, 16);
-    int32_t part = binary(l, "sixteenth", AI_OP_DIV, AI_F32, left, sixteen);
+    int32_t part = ai_lower_binary(l, "sixteenth", AI_OP_DIV, AI_F32, left, sixteen);
     int32_t high = ai_lower_between(l, "high", AI_F32);
     ai_lower_add(l, "high", AI_OP_FLOOR, &none, sizeof none, &part, 1, &high, 1);
-    int32_t whole = binary(l, "whole", AI_OP_MUL, AI_F32, high, sixteen);
-    int32_t low = binary(l, "low", AI_OP_SUB, AI_F32, left, whole);
-    int32_t upper = inner(l, function, (const int32_t[]){high, right}, 2);
-    int32_t lower = inner(l, function, (const int32_t[]){low, right}, 2);
-    upper = cast(l, "upper", upper, AI_S32);
-    lower = cast(l, "lower", lower, AI_S32);
+    int32_t whole = ai_lower_binary(l, "whole", AI_OP_MUL, AI_F32, high, sixteen);
+    int32_t low = ai_lower_binary(l, "low", AI_OP_SUB, AI_F32, left, whole);
+    int32_t upper = ai_lower_inner(l, function, (const int32_t[]){high, right}, 2);
+    int32_t lower = ai_lower_inner(l, function, (const int32_t[]){low, right}, 2);
+    upper = ai_lower_cast_to(l, "upper", upper, AI_S32);
+    lower = ai_lower_cast_to(l, "lower", lower, AI_S32);
     int32_t unit = ai_lower_scalar(l, "unit", AI_S32, 16);
-    upper = binary(l, "scaled", AI_OP_MUL, AI_S32, upper, unit);
-    return binary(l, "sum", AI_OP_ADD, AI_S32, upper, lower);
+    upper = ai_lower_binary(l, "scaled", AI_OP_MUL, AI_S32, upper, unit);
+    return ai_lower_binary(l, "sum", AI_OP_ADD, AI_S32, upper, lower);
 }
 
 static void need_bytes(ai_lower *l, uint32_t i)
@@ -178,8 +177,8 @@ static int32_t product(ai_lower *l, ai_lower_fn *function, uint32_t a, uint32_t 
                                 ai_lower_input(l, bz), is_conv ? 0 : -1);
     if (terms == 0 || terms > MOST_TERMS)
         return split_product(l, function, left, right);
-    int32_t sum = inner(l, function, (const int32_t[]){left, right}, 2);
-    return cast(l, "sum", sum, AI_S32);
+    int32_t sum = ai_lower_inner(l, function, (const int32_t[]){left, right}, 2);
+    return ai_lower_cast_to(l, "sum", sum, AI_S32);
 }
 
 static void make_s32(ai_lower *l, int32_t value)
@@ -214,7 +213,7 @@ static int32_t beside_channels(ai_lower *l, const char *suffix, uint32_t i, uint
 static int32_t as_f32(ai_lower *l, const char *suffix, int32_t value)
 {
     return l->status == AI_OK && l->graph->values[value].type != AI_F32
-               ? cast(l, suffix, value, AI_F32)
+               ? ai_lower_cast_to(l, suffix, value, AI_F32)
                : value;
 }
 
@@ -222,11 +221,11 @@ static int32_t as_f32(ai_lower *l, const char *suffix, int32_t value)
 static void requantise(ai_lower *l, int32_t sum, int32_t scale_a, int32_t scale_b, uint32_t y)
 {
     int32_t scale_y = as_f32(l, "y_scale", ai_lower_input(l, y));
-    int32_t factor = binary(l, "scales", AI_OP_MUL, AI_F32, as_f32(l, "a_scale", scale_a),
-                            as_f32(l, "b_scale", scale_b));
-    factor = binary(l, "factor", AI_OP_DIV, AI_F32, factor, scale_y);
-    int32_t scaled =
-        binary(l, "requantised", AI_OP_MUL, AI_F32, cast(l, "number", sum, AI_F32), factor);
+    int32_t factor = ai_lower_binary(l, "scales", AI_OP_MUL, AI_F32, as_f32(l, "a_scale", scale_a),
+                                     as_f32(l, "b_scale", scale_b));
+    factor = ai_lower_binary(l, "factor", AI_OP_DIV, AI_F32, factor, scale_y);
+    int32_t scaled = ai_lower_binary(l, "requantised", AI_OP_MUL, AI_F32,
+                                     ai_lower_cast_to(l, "number", sum, AI_F32), factor);
     quantise(l, scaled, ones(l, "one", y + 1), y + 1);
 }
 
@@ -269,15 +268,16 @@ void ai_lower_q_conv(ai_lower *l)
     if (has_constants(l)) {
         int32_t in[3] = {number(l, "x", 0, 1), number(l, "w", 3, 0),
                          bias(l, 8, constant(l, 1, AI_F32), constant(l, 4, AI_F32))};
-        quantise(l, inner(l, ai_lower_conv, in, in[2] < 0 ? 2 : 3), ai_lower_input(l, 6), 7);
+        quantise(l, ai_lower_inner(l, ai_lower_conv, in, in[2] < 0 ? 2 : 3), ai_lower_input(l, 6),
+                 7);
         return;
     }
     if (!w->has_shape)
         ai_lower_fail(l, AI_E_UNSUPPORTED, "weight is computed: its shape must be stated");
     int32_t sum = product(l, ai_lower_conv, 0, 2, 3, 5);
     if (ai_lower_input(l, 8) != AI_NO_VALUE)
-        sum = binary(l, "biased", AI_OP_ADD, AI_S32, sum,
-                     beside_channels(l, "bias", 8, w->has_shape ? w->rank : 0));
+        sum = ai_lower_binary(l, "biased", AI_OP_ADD, AI_S32, sum,
+                              beside_channels(l, "bias", 8, w->has_shape ? w->rank : 0));
     requantise(l, sum, ai_lower_input(l, 1), beside_channels(l, "w_scale", 4, w->rank), 6);
 }
 
@@ -286,7 +286,7 @@ void ai_lower_q_matmul(ai_lower *l)
 {
     if (has_constants(l)) {
         int32_t in[2] = {number(l, "a", 0, -2), number(l, "b", 3, -1)};
-        quantise(l, inner(l, ai_lower_matmul, in, 2), ai_lower_input(l, 6), 7);
+        quantise(l, ai_lower_inner(l, ai_lower_matmul, in, 2), ai_lower_input(l, 6), 7);
         return;
     }
     requantise(l, product(l, ai_lower_matmul, 0, 2, 3, 5), ai_lower_input(l, 1),
@@ -299,19 +299,26 @@ void ai_lower_q_matmul(ai_lower *l)
 void ai_lower_q_binary(ai_lower *l)
 {
     int32_t in[2] = {number(l, "a", 0, 1), number(l, "b", 3, 1)};
-    quantise(l, inner(l, ai_lower_plain, in, 2), ai_lower_input(l, 6), 7);
+    quantise(l, ai_lower_inner(l, ai_lower_plain, in, 2), ai_lower_input(l, 6), 7);
 }
 
 /* x, scale, zero point, scale of y, zero point of y */
 static void one_tensor(ai_lower *l, ai_lower_fn *function)
 {
     int32_t x = number(l, "x", 0, 1);
-    quantise(l, inner(l, function, &x, 1), ai_lower_input(l, 3), 4);
+    quantise(l, ai_lower_inner(l, function, &x, 1), ai_lower_input(l, 3), 4);
 }
 
 void ai_lower_q_unary(ai_lower *l)
 {
     one_tensor(l, ai_lower_unary);
+}
+
+/* Its opset is that of the Softmax that it stands for. */
+void ai_lower_q_softmax(ai_lower *l)
+{
+    bool is_old = ai_lower_int(l, "opset", 13) < 13;
+    one_tensor(l, is_old ? ai_lower_softmax_7 : ai_lower_softmax);
 }
 
 void ai_lower_q_pool(ai_lower *l)
@@ -331,7 +338,7 @@ void ai_lower_q_concat(ai_lower *l)
     for (uint32_t i = 0; i < count && in != NULL; i++)
         in[i] = number(l, "x", 2 + 3 * i, 1);
     if (in != NULL)
-        quantise(l, inner(l, ai_lower_concat, in, count), ai_lower_input(l, 0), 1);
+        quantise(l, ai_lower_inner(l, ai_lower_concat, in, count), ai_lower_input(l, 0), 1);
 }
 
 /* a, scale, zero point, b, scale, zero point, c of s32, scale of y, zero point of y; without a
@@ -347,30 +354,10 @@ void ai_lower_q_gemm(ai_lower *l)
                      bias(l, 6, constant(l, 1, AI_F32), constant(l, 4, AI_F32))};
     uint32_t count = in[2] < 0 ? 2 : 3;
     if (ai_lower_input(l, 7) != AI_NO_VALUE) {
-        quantise(l, inner(l, ai_lower_gemm, in, count), ai_lower_input(l, 7), 8);
+        quantise(l, ai_lower_inner(l, ai_lower_gemm, in, count), ai_lower_input(l, 7), 8);
         return;
     }
     memcpy(l->inputs, in, count * sizeof *in);
     l->input_count = count;
     ai_lower_gemm(l);
-}
-
-/* x, weight, bias, and a sum that is added before the activation */
-void ai_lower_fused_conv(ai_lower *l)
-{
-    static const char *const names[] = {"", "Relu", "LeakyRelu", "Sigmoid", "Tanh", NULL};
-    static const uint16_t ops[] = {AI_OP_IDENTITY, AI_OP_RELU, AI_OP_LEAKY_RELU, AI_OP_SIGMOID,
-                                   AI_OP_TANH};
-    ai_unary_params p = {0};
-    uint32_t kind = ai_lower_choice(l, "activation", names, 0);
-    const AiOnnx__Attribute *numbers =
-        ai_lower_attribute(l, "activation_params", AI_ONNX_ATTR_FLOATS);
-    if (kind == 2)
-        p.alpha = numbers != NULL && numbers->n_floats > 0 ? numbers->floats[0] : 0.01f;
-    int32_t y = inner(l, ai_lower_conv, l->inputs, l->input_count < 3 ? l->input_count : 3);
-    if (ai_lower_input(l, 3) != AI_NO_VALUE)
-        y = binary(l, "sum", AI_OP_ADD, AI_F32, y, ai_lower_input(l, 3));
-    int32_t out = ai_lower_output(l, 0, AI_F32);
-    ai_lower_add(l, NULL, ops[kind], &p, kind == 0 ? (uint32_t)sizeof(ai_none_params) : sizeof p,
-                 &y, 1, &out, 1);
 }
