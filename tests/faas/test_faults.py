@@ -287,7 +287,7 @@ def test_memory_is_flat(server):
     for _ in range(300):
         server.post(picture())
     before = resident(server)
-    for _ in range(4000 * CASES):
+    for _ in range(4000 * min(CASES, 5)):  # 20,000 of the least block, 32 bytes, are 625 KiB
         assert server.post(picture()).status == 200
     assert resident(server) <= before + 256  # KiB
 

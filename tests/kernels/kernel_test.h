@@ -35,6 +35,8 @@ int32_t rng_pick(rng *r, const int32_t *values, int count);
 
 /* The seed of this run: AI_SEED, or a number from the clock; and that of one round of one row. */
 uint64_t test_seed(void);
+/* AI_ROUNDS, or 100. */
+int      round_count(void);
 rng      rng_of_round(const char *name, int round);
 
 /* ---- Memory between two pages that nobody may touch ---- */

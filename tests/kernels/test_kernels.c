@@ -82,7 +82,7 @@ static void one_round(const row *k, rng *r)
         round_binary(k, r);
 }
 
-static int round_count(void)
+int round_count(void)
 {
     const char *text = getenv("AI_ROUNDS");
     const int rounds = text ? atoi(text) : 100;
