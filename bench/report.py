@@ -25,6 +25,7 @@ import plot
 SECTIONS = {
     "warm": "Warm inference",
     "threads": "Two threads",
+    "int8": "Int8 inference",
     "streams": "Recurrent networks",
     "layers": "Single layers",
     "cold": "Cold start",

@@ -12,7 +12,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Endings of the files that an engine opens; ncnn's weights lie beside.
 ENDINGS = {"onnx": ".onnx", "lai": ".lai", "direct": ".direct.lai", "ncnn": ".ncnn.param",
-           "mnn": ".mnn", "tflite": ".tflite", "f16": ".f16.lai", "s8": ".s8.lai"}
+           "mnn": ".mnn", "tflite": ".tflite", "f16": ".f16.lai", "s8": ".s8.lai",
+           "qdq": ".qdq.lai", "published": ".published.tflite"}
 
 
 def file_of(folder: str, name: str, form: str) -> str:
@@ -44,18 +45,28 @@ def is_newer(target: str, *sources: str) -> bool:
 
 def convert(folder: str, name: str, form: str, ai: str, tf_python: str,
             options: list[str] | None = None) -> None:
-    """Runs what is needed, `ai convert` with these options; where it fails there is no file, and the log says why."""
+    """Runs what is needed, `ai convert` with these options."""
     target = file_of(folder, name, form)
     onnx = target.removesuffix(ENDINGS[form]) + ENDINGS["onnx"]
-    if is_newer(target, onnx, *([ai] if target.endswith(".lai") else [])):
+    sources = [onnx, *([ai] if target.endswith(".lai") else [])]
+    make(target, sources, command(form, onnx, target, ai, tf_python, options or []))
+
+
+def make(target: str, sources: list[str], line: list[str]) -> None:
+    """Runs a command in the target's folder unless it is newer than what it is made of; where that
+    fails there is no file, and the log says why."""
+    missing = [source for source in sources if not os.path.exists(source)]
+    if missing:
+        print(f"no {os.path.basename(target)}: {missing[0]} is missing", flush=True)
+        return
+    if is_newer(target, *sources):
         return
     if os.path.exists(target):
         os.remove(target)
     print(f"converting {os.path.basename(target)}", flush=True)
     with open(target + ".log", "w", encoding="utf-8") as log:
         try:
-            subprocess.run(command(form, onnx, target, ai, tf_python, options or []),
-                           cwd=folder, stdout=log,
-                           stderr=subprocess.STDOUT, check=True)
+            subprocess.run(line, cwd=os.path.dirname(target), stdout=log, stderr=subprocess.STDOUT,
+                           check=True)
         except (OSError, subprocess.CalledProcessError) as error:
             print(f"  failed: {error}; {target}.log", flush=True)

@@ -120,6 +120,7 @@ class Engine:
     is_step: bool = False       # for single layers
     is_threaded: bool = True    # else it has no setting for it, and runs on one thread alone
     most_difference: float = 0.01  # from the reference; no f32 engine comes near
+    level: str | None = None    # of the CPU, that it is held to; peers by having no tiles
 
 
 # By the name in the report. The answers are held to those of REFERENCE.

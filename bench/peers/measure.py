@@ -120,17 +120,27 @@ def compare(answer: np.ndarray, reference: np.ndarray, most: float) -> dict[str,
     return {"cosine": f"{cosine:.6f}", "greatest difference": f"{difference:.1e}"}
 
 
-def start_all(workers: list[Worker]) -> tuple[list[Worker], dict[str, str]]:
-    """Those that answer as the reference does, and why the others are left out."""
-    good, excluded, reference = [], {}, None
+class Judge:
+    """Holds answers to that of engines.REFERENCE, which must come first."""
+
+    def __init__(self) -> None:
+        self.reference: np.ndarray | None = None
+
+    def __call__(self, worker: Worker, answer: np.ndarray) -> dict[str, str]:
+        """How near an answer is, for the report; Failed where it is wrong."""
+        if self.reference is None:
+            if worker.name != engines.REFERENCE:
+                raise Failed(f"{engines.REFERENCE} gave no answer to compare with")
+            self.reference = answer
+        return compare(answer, self.reference, worker.most_difference)
+
+
+def start_all(workers: list[Worker], judge=None) -> tuple[list[Worker], dict[str, str]]:
+    """Those whose answers the judge lets pass, and why the others are left out."""
+    good, excluded, judge = [], {}, judge or Judge()
     for worker in workers:
         try:
-            answer = worker.start()
-            if reference is None:
-                if worker.name != engines.REFERENCE:
-                    raise Failed(f"{engines.REFERENCE} gave no answer to compare with")
-                reference = answer
-            worker.likeness = compare(answer, reference, worker.most_difference)
+            worker.likeness = judge(worker, worker.start())
             good.append(worker)
         except Failed as failure:
             excluded[worker.name] = str(failure)

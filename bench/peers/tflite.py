@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a network of networks.py or streams.py as a .tflite file, with TensorFlow: NHWC,
 BatchNormalization folded, one step of recurrent layers. Converters of packages want calibration
-data from the net, or NCHW with transposes.
+data from the net, or NCHW with transposes. With pictures to calibrate with, as NCHW, it computes in
+int8, between f32 at both ends.
 
-usage: tflite.py IN.onnx OUT.tflite"""
+usage: tflite.py IN.onnx OUT.tflite [CALIBRATION.npy]"""
 import os
 import sys
 
@@ -49,10 +50,10 @@ def fold(conv, norm, constants):
 
 
 def pool(x, at):
+    """Of what a Relu made, so that zeros pad: the least float would be the least of the u8, too."""
     kernel, pads = at["kernel_shape"][0], at.get("pads", [0])
     padding = [[0, 0], [pads[0], pads[-1]], [pads[0], pads[-1]], [0, 0]]
-    padded = tf.pad(x, padding, constant_values=np.finfo(np.float32).min)
-    return tf.nn.max_pool2d(padded, kernel, at["strides"][0], "VALID")
+    return tf.nn.max_pool2d(tf.pad(x, padding), kernel, at["strides"][0], "VALID")
 
 
 def lstm(x, weights, states):
@@ -126,12 +127,24 @@ def spec(value):
     return tf.TensorSpec(shape, tf.float32 if is_float else tf.int32, name=value.name)
 
 
-def main(source, target):
+def quantise(converter, calibration):
+    def samples():
+        for picture in np.load(calibration):
+            yield [picture.transpose(1, 2, 0)[None]]
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = samples
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+
+
+def main(source, target, calibration=None):
     model = onnx.load(source)
     module = tf.Module()
     module.run = tf.function(network(model))
     function = module.run.get_concrete_function(**{v.name: spec(v) for v in model.graph.input})
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
+    if calibration:
+        quantise(converter, calibration)
     with open(target + ".new", "wb") as out:
         out.write(converter.convert())
     os.replace(target + ".new", target)

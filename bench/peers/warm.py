@@ -11,6 +11,7 @@ import tempfile
 
 import convert
 import engines
+import int8
 import machine
 import measure
 import networks
@@ -32,13 +33,14 @@ def run(args) -> None:
     os.environ["LIBAI_PATH"] = os.pathsep.join(places)
     os.environ["PYTHONPATH"] = os.path.join(networks.ROOT, "bindings", "python")
     args.models = os.path.join(args.work, "models")
-    asked = args.network or [*NETWORKS, *streams.NETWORKS]
+    asked = args.network or [*NETWORKS, *int8.NETWORKS, *streams.NETWORKS]
     args.network = [name for name in asked if name in NETWORKS]
+    args.int8 = [name for name in asked if name in int8.NETWORKS]
     args.stream = [name for name in asked if name in streams.NETWORKS]
     os.makedirs(args.models, exist_ok=True)
     for step in args.steps:
-        {"convert": convert_step, "measure": measure_step, "layers": layers_step,
-         "streams": streams_step, "report": report_step}[step](args)
+        {"convert": convert_step, "measure": measure_step, "int8": int8_step,
+         "layers": layers_step, "streams": streams_step, "report": report_step}[step](args)
 
 
 def convert_step(args) -> None:
@@ -143,6 +145,83 @@ ncnn, which has no batch, runs one picture after the other; LiteRT's files are N
 def command(args, name: str) -> str:
     add = " --add" if args.add else ""
     return f"bench/peers/run convert measure --network {name} --seconds {args.seconds:g}{add}"
+
+
+# --- int8 networks -------------------------------------------------------------------------------
+
+def int8_f32(args, name: str) -> np.ndarray:
+    """The answer in f32."""
+    onnx = int8.file_of(args.models, int8.NETWORKS[name].source, "onnx")
+    given = os.path.join(args.models, name + ".npy")
+    worker = measure.engine_worker(engines.REFERENCE, onnx, given, 1)
+    try:
+        return worker.start()
+    finally:
+        worker.stop()
+
+
+def int8_workers(args, name: str) -> tuple[list[measure.Worker], dict[str, str]]:
+    given = os.path.join(args.models, name + ".npy")
+    step = int8.last_step(int8.file_of(args.models, name, "onnx"))
+    judge = int8.Judge(name, int8_f32(args, name), step)  # first: its answer goes to the same file
+    workers = []
+    for engine, about in int8.of_network(name).items():
+        model = int8.file_of(args.models, name, about.form)
+        if os.path.exists(model):
+            workers += [measure.engine_worker(engine, model, given, threads, "int8.ENGINES")
+                        for threads in THREADS if threads == 1 or about.level != "avx2"]
+    return measure.start_all(workers, judge)
+
+
+def int8_table(name: str, level: str | None, threads: int, workers: list[measure.Worker],
+               excluded: dict[str, str]) -> dict:
+    title = int8.NETWORKS[name].title + int8.GROUPS[level]
+    rows = measure.rows([w for w in workers if w.threads == threads
+                         and int8.ENGINES[w.name].level == level])
+    for row in rows:
+        row["name"] = row["name"].removesuffix(f", {level}")
+    return {"title": f"{title}, {threads} thread{'s' if threads > 1 else ''}", "unit": "ms",
+            "rows": rows, "excluded": {engine: why for engine, why in excluded.items()
+                                       if int8.ENGINES[engine].level == level}}
+
+
+def int8_step(args) -> None:
+    ai = os.path.join(args.build, "bindings", "cli", "ai")
+    for name in args.int8:
+        network = int8.NETWORKS[name]
+        print(network.title, flush=True)
+        networks.prepare(network.source, args.models)
+        convert.convert(args.models, network.source, "direct", ai, tf_python(args))
+        int8.prepare(name, args.models, ai, tf_python(args))
+        if args.seconds == 0:
+            continue
+        workers, excluded = int8_workers(args, name)
+        try:
+            measure.interleave(workers, network.burst, args.seconds)
+        finally:
+            for worker in workers:
+                worker.stop()
+        tables = [int8_table(name, level, threads, workers, excluded)
+                  for level in int8.GROUPS for threads in THREADS]
+        save(args, f"int8-{name}", {
+            "section": "int8", "notes": [INT8_NOTE],
+            "tables": [table for table in tables if table["rows"]],
+            "command": f"bench/peers/run int8 --network {name} --seconds {args.seconds:g}"})
+
+
+INT8_NOTE = """\
+Integers inside, f32 at both ends. ONNX Runtime's quantiser makes one file (QDQ: u8 activations, s8
+weights with a scale for each output) for ONNX Runtime and OpenVINO, TensorFlow's converter one for
+LiteRT of the same weights, calibrated with the same samples; libai runs ResNet-50 by the very QDQ
+file, the others as `ai convert --int8` makes them. `from f32` is the distance from ONNX Runtime's
+answer in f32, root mean square, in parts of that answer. Held is, before anything is timed: what
+computes as the QDQ file says, to one step of the answer from ONNX Runtime's, for a sum that lies
+between two integers may go either way; libai at each level, to the same bits; and every engine to
+twice the distance from f32 that ONNX Runtime itself has, for all int8 is rounding, and OpenVINO and
+LiteRT round elsewhere: they join layers that the file keeps apart, or have no file in common. The
+published file answers with probabilities: f32's first class is among its first five.
+`without AMX` is the same with the tiles refused to each process, so that all end at VNNI; `level
+avx2` compares libai's int8 with its own f32, both at that level, Winograd's algorithm left out."""
 
 
 # --- single layers -------------------------------------------------------------------------------

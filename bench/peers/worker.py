@@ -13,6 +13,7 @@ import time
 import numpy as np
 
 import engines
+import tiles
 
 
 def burst(run, clock, seconds: float) -> list[float]:
@@ -29,7 +30,10 @@ def burst(run, clock, seconds: float) -> list[float]:
 def main(table: str, engine: str, model: str, given: str, threads: str, answer: str) -> None:
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    run = engines.table(table)[engine].open(model, np.load(given), int(threads))
+    about = engines.table(table)[engine]
+    if about.level:
+        tiles.refuse()
+    run = about.open(model, np.load(given), int(threads))
     for _ in range(3):  # a wrong state shows in the second, where the network has one
         last = run()
     np.asarray(last, np.float32).tofile(answer)
