@@ -164,6 +164,27 @@ def test_residual_block(tmp_path, kind):
     assert len(np.unique(found)) > 10
 
 
+@pytest.mark.parametrize("pads, side", [([0] * 4, 7), ([0] * 4, 16), ([0] * 4, 17), ([0] * 4, 33),
+                                        ([1] * 4, 300)])
+def test_mean_of_many(tmp_path, pads, side):
+    """Sums of 16 bits hold 257 positions of 255. What a window reads too has a border around it."""
+    shape = (1, 16, side, side)
+    net = Network(9, np.uint8)
+    x = net.through("x", 0.0001, 120)  # nearly all are 0 or 255
+    weight, bias = net.weight((32, 16, 1, 1), 0.0001)
+    y = net.through(net.node("Relu", [net.node("Conv", [x, weight, bias])]), 0.00001, 0)
+    answer = net.through(net.node("GlobalAveragePool", [y]), 0.00001, 0)
+    if any(pads):
+        y = net.node("Conv", [y, *net.weight((32, 1, 3, 3), 0.00001)], pads=pads, group=32)
+        y = net.through(net.node("GlobalAveragePool", [net.through(y, 0.0001, 128)]), 0.0001, 128)
+        answer = net.through(net.node("Add", [answer, y]), 0.00002, 20)
+    net.save(tmp_path / "net.onnx", shape, answer, 4)
+    expected, found, operators = answers(tmp_path / "net.onnx", tmp_path, shape, 1)
+    assert "QLinearGlobalAveragePool" in operators
+    assert np.abs(expected - found).max() <= (0.0000201 if any(pads) else 0.0000101)
+    assert len(np.unique(found)) > 10
+
+
 @pytest.mark.parametrize("rows, inner", [(1, 64), (5, 33), (60, 7)])
 def test_matmul(tmp_path, rows, inner):
     shape = (rows, inner)
