@@ -186,9 +186,11 @@ typedef struct ai_request {
     ai_write_fn    write;              /* NULL: no streaming */
     void          *write_user;         /* of `write` */
     ai_store_fn    store;              /* NULL: answers to events go back to the caller alone */
+    ai_step_fn     before_step;        /* NULL: none; as in ai_call */
+    void          *step_user;          /* handed to before_step */
 } ai_request;
 #define AI_REQUEST_INIT { (uint32_t)sizeof(ai_request), 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0, \
-                          NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
+                          NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 
 /* Bits of ai_answer.flags. */
 enum {

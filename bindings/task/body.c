@@ -23,7 +23,7 @@ static bool is_image(const void *data, size_t bytes)
 
 void ai_handle_image(ai_handling *h, const void *data, size_t bytes)
 {
-    ai_call call = AI_CALL_INIT;
+    ai_call call;
     ai_error err;
     uint32_t count = h->top;
     char *json = NULL;
@@ -32,7 +32,7 @@ void ai_handle_image(ai_handling *h, const void *data, size_t bytes)
                       h->handler->writer ? "writes text" : "takes tensors");
         return;
     }
-    if (!ai_handle_time_left(h, &call.timeout_ns))
+    if (!ai_handle_call(h, &call))
         return;
     ai_class *classes = malloc(count * sizeof *classes);
     ai_status status =

@@ -172,8 +172,8 @@ static ai_status write_pieces(ai_handling *h, text *t, bool is_stream, bool as_e
     const char *piece = NULL;
     ai_status status = AI_OK;
     do {
-        ai_call call = AI_CALL_INIT;
-        if (!ai_handle_time_left(h, &call.timeout_ns)) {
+        ai_call call;
+        if (!ai_handle_call(h, &call)) {
             *err = h->answer->error;
             return err->code;
         }

@@ -92,8 +92,10 @@ void ai_reply_error(ai_handling *h, const ai_error *err);
 /* The query's or the headers' value of that name, in any case; or NULL. */
 const char *ai_pair_find(const ai_pair *pairs, size_t count, const char *name);
 
-/* The time left, for ai_call and ai_fetch_fn: 0: no limit. false: it is over, and answered. */
+/* The time left, for ai_fetch_fn and the like: 0: no limit. false: it is over, and answered. */
 bool ai_handle_time_left(ai_handling *h, uint64_t *ns);
+/* *call as the request wants a run of the network: its time and its hook. false: as above. */
+bool ai_handle_call(ai_handling *h, ai_call *call);
 
 ai_session *ai_classifier_session(const ai_classifier *classifier);
 ai_session *ai_writer_session(const ai_writer *writer);

@@ -156,6 +156,14 @@ bool ai_handle_time_left(ai_handling *h, uint64_t *ns)
     return false;
 }
 
+bool ai_handle_call(ai_handling *h, ai_call *call)
+{
+    *call = (ai_call)AI_CALL_INIT;
+    call->before_step = h->request->before_step;
+    call->user = h->request->step_user;
+    return ai_handle_time_left(h, &call->timeout_ns);
+}
+
 void ai_handle(ai_handler *handler, const ai_request *request, ai_answer *answer)
 {
     uint64_t begin = clock_ns(CLOCK_MONOTONIC);
