@@ -25,6 +25,23 @@ def adder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def slow_eyes(tmp_path_factory):
+    """Thirty steps of some 40 ms each by plain C, for a picture."""
+    rng = np.random.default_rng(1)
+    side, width, count = 64, 16, 30
+    shapes = [(width, 3, 3, 3), (width, width, 3, 3)]
+    weights = [(f"w{i}", (rng.standard_normal(shape) / np.prod(shape[1:]) ** 0.5).astype(np.float32))
+               for i, shape in enumerate(shapes)]
+    nodes = [helper.make_node("Conv", ["x" if i == 0 else f"x{i}", f"w{min(i, 1)}"], [f"x{i + 1}"],
+                              pads=[1, 1, 1, 1]) for i in range(count)]
+    nodes += [helper.make_node("GlobalAveragePool", [f"x{count}"], ["pooled"]),
+              helper.make_node("Flatten", ["pooled"], ["y"])]
+    proto = network(nodes, {"x": [1, 3, side, side]}, {"y": [1, width]}, weights)
+    return convert(tmp_path_factory.mktemp("eyes"), "eyes", proto, winograd=False,
+                   image={"resize": "short", "size": side, "crop": side, "scale": 1 / 255})
+
+
+@pytest.fixture(scope="session")
 def slow(tmp_path_factory):
     """A hundred steps of some 40 ms each with 4096 rows, of some microseconds with one."""
     rng = np.random.default_rng(1)

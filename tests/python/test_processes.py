@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Threads, forks, pickles and signals: a model serves them all or says why not."""
 
+import contextlib
 import multiprocessing
 import os
 import pickle
@@ -16,6 +17,7 @@ import pytest
 
 import libai
 
+PHOTO = os.path.join(os.environ["AI_SOURCE"], "tests", "data", "chelsea.png")
 ONE = np.ones((1, 2), np.float32)
 WIDE = np.zeros((4096, 512), np.float32)
 
@@ -120,8 +122,8 @@ def test_fork_while_another_thread_computes(slow):
 def test_fork_while_a_classifier_is_busy(double):
     """What has one session for all threads says so."""
     with libai.Handler(double) as handler:
-        with handler._lock:
-            assert "was in a call of another thread at the fork" in in_child(lambda: handler({}))
+        said = handler.take_turn(in_child, lambda: handler({}))
+        assert "was in a call of another thread at the fork" in said
         assert in_child(lambda: list(handler({}))) == "['error']"  # idle at the fork: it answers
 
 
@@ -170,24 +172,95 @@ def test_multiprocessing(double, method):
 INTERRUPTED = """
 import os, signal, sys, threading, time
 import numpy as np, libai
+{0}
+begin = time.monotonic()
+again()
+print(time.monotonic() - begin)
+threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT)).start()
+begin = time.monotonic()
+try:
+    long()
+    print("not interrupted")
+except KeyboardInterrupt:
+    print(time.monotonic() - begin)
+again()
+"""
+MODEL = """
 x = np.zeros((4096, 512), np.float32)
 model = libai.Model(sys.argv[1], threads=1)
 small = model(x[:1])
-threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-begin = time.monotonic()
-try:
-    model(x)
-except KeyboardInterrupt:
-    print("interrupted after", time.monotonic() - begin)
-assert (model(x[:1]) == small).all()
+def long(): model(x)
+def again(): assert (model(x[:1]) == small).all()
+"""
+PICTURES = """
+import base64
+photo = open(sys.argv[2], "rb").read()
+kind = getattr(libai, {0!r})(sys.argv[1], threads=1, cpu="ref")
+def long(): kind(photo)
+again = long
 """
 
 
+def interrupted(what, *arguments):
+    """Seconds of one call, and of another that a signal after 0.4 s ends; a third works."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED.format(what), *arguments],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return map(float, done.stdout.split())
+
+
 def test_interrupt_ends_within_a_step(slow):
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED, slow], capture_output=True, text=True,
-                          check=True)
-    took = float(done.stdout.removeprefix("interrupted after "))
-    assert 0.4 < took < 1.5, done.stdout
+    _, ended = interrupted(MODEL, slow)
+    assert 0.3 < ended < 1.5
+
+
+@pytest.mark.parametrize("kind", ["Classifier", "Handler"])
+def test_interrupt_ends_a_picture_within_a_step(slow_eyes, kind):
+    whole, ended = interrupted(PICTURES.format(kind), slow_eyes, PHOTO)
+    assert 0.3 < ended < 0.4 + whole / 4, whole
+
+
+@contextlib.contextmanager
+def handled(handler):
+    """SIGALRM, in a moment, runs handler."""
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_handler_that_calls_again(slow):
+    """It would write where the call that it interrupts computes."""
+    with libai.Model(slow, threads=1) as model, handled(lambda *_: model(WIDE[:1024])):
+        with pytest.raises(RuntimeError, match="model 'slow' is in a call, which the handler of a"):
+            model(WIDE[:1024])
+
+
+def test_a_handler_that_closes(slow):
+    """What it interrupts goes on to its end, and is closed then."""
+    model = libai.Model(slow, threads=1)
+    expected = model(WIDE[:1024])
+    with handled(lambda *_: model.close()):
+        assert (model(WIDE[:1024]) == expected).all()
+    assert all(not session.handle for session in model._sessions)
+    with pytest.raises(ValueError, match="model 'slow' is closed"):
+        model(WIDE[:1])
+
+
+def test_a_handler_that_closes_and_leaves(slow_eyes):
+    """As at SIGTERM."""
+    kind = libai.Classifier(slow_eyes, threads=1, cpu="ref")
+
+    def leave(*_):
+        kind.close()
+        sys.exit("leaving")
+
+    with handled(leave), pytest.raises(SystemExit, match="leaving"):
+        kind(PHOTO)
+    assert not kind.handle
 
 
 def test_a_signal_that_raises_nothing(slow, adder):

@@ -44,11 +44,13 @@ class Classifier(OnModel):
         data = image if isinstance(image, bytes) else Path(image).read_bytes()
         rows = (lib.RawClass * top)()
         count = c_uint32(top)
-        with self._turn() as handle:
-            lib.check(_interrupt.run, lib.task().ai_classify, handle, data, len(data), rows,
+
+        def run() -> Classes:  # labels live as long as the handle
+            lib.check(_interrupt.run, lib.task().ai_classify, self.handle, data, len(data), rows,
                       ctypes.byref(count))
             return Classes(Class(i + 1, row.label.decode(errors="replace"), row.score, row.index)
                            for i, row in enumerate(rows[: count.value]))
+        return self.take_turn(run)
 
 
 def classify(image: Image, model: str | os.PathLike[str], top: int = 5) -> Classes:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from . import _interrupt
 from . import _library as lib
 from ._task import OnModel
 
@@ -44,9 +45,16 @@ class Handler(OnModel):
         request.timeout_ns = timeout_ns
         request.id = id.encode() if id else None
         answer = lib.Answer()
-        with self._turn() as handle:
-            lib.task().ai_handle(handle, ctypes.byref(request), ctypes.byref(answer))
+
+        def ask(call: Any, _: object) -> int:
+            hook = call._obj if call else lib.Call()
+            request.before_step, request.step_user = hook.before_step, hook.user
+            lib.task().ai_answer_clear(ctypes.byref(answer))  # of a call that a signal ended
+            lib.task().ai_handle(self.handle, ctypes.byref(request), ctypes.byref(answer))
+            return int(answer.error.code) if answer.fault else 0
+
         try:
+            self.take_turn(_interrupt.run, ask, None)
             is_http = bool(answer.flags & ANSWER_HTTP)
             if answer.fault and not is_http:
                 raise Fault(answer.fault.decode(), answer.status,

@@ -15,6 +15,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
+from time import monotonic
 from typing import Any
 
 from . import _library as lib
@@ -34,7 +36,7 @@ class _Watch:
         os.set_blocking(self.file, False)  # as set_wakeup_fd wants it
         self.memory = mmap.mmap(self.file, _BYTES)
         address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
-        self.call = ctypes.byref(lib.sized(lib.Call, before_step=_STRLEN, user=address))
+        self.call = lib.sized(lib.Call, before_step=_STRLEN, user=address)
 
     def clear(self, before: int) -> None:
         """Forgets the signals that came; `before`, which they were meant for, gets them."""
@@ -63,7 +65,7 @@ def run(function: Callable[..., int], *arguments: Any) -> int:
     watch, before = _watch, -1
     try:
         before = signal.set_wakeup_fd(watch.file)
-        status = function(*given, watch.call, err)
+        status = function(*given, ctypes.byref(watch.call), err)
     finally:  # here the handlers run, and may raise
         signal.set_wakeup_fd(-1 if before == watch.file else before)
         if was_stopped := watch.memory[0] != 0:
@@ -71,3 +73,25 @@ def run(function: Callable[..., int], *arguments: Any) -> int:
     if was_stopped and status == lib.STOPPED:
         status = function(*given, None, err)
     return status
+
+
+SHORT = 0.005  # seconds: such a call is over before anybody waits
+
+
+class Repeated:
+    """A call with the same arguments and the same work each time. Looking for signals costs 10 us, so
+    that one which showed that it is short is not made to look."""
+
+    def __init__(self, function: Callable[..., int], *arguments: Any):
+        *given, err = arguments
+        self._watched = partial(run, function, *arguments)
+        self._plain = partial(function, *given, None, err)
+        self._is_short = False
+
+    def __call__(self) -> int:
+        if self._is_short:
+            return self._plain()
+        begin = monotonic()
+        status = self._watched()
+        self._is_short = not status and monotonic() - begin < SHORT
+        return status

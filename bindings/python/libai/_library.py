@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import operator
 import os
+import threading
 from collections.abc import Callable, Iterator
 from ctypes import POINTER, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t
 from ctypes import c_uint8, c_uint32, c_uint64, c_void_p
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self, SupportsIndex, TypeVar
 
 Struct = TypeVar("Struct", bound=ctypes.Structure)
+Result = TypeVar("Result")
 
 MAX_RANK = 8
 UINT32_MAX = 0xFFFFFFFF
@@ -130,7 +132,8 @@ class Request(ctypes.Structure):
                 ("query_count", c_size_t), ("headers", c_void_p), ("header_count", c_size_t),
                 ("body", c_char_p), ("bytes", c_size_t), ("most_bytes", c_size_t),
                 ("timeout_ns", c_uint64), ("fetch", c_void_p), ("fetch_user", c_void_p),
-                ("write", c_void_p), ("write_user", c_void_p), ("store", c_void_p)]
+                ("write", c_void_p), ("write_user", c_void_p), ("store", c_void_p),
+                ("before_step", c_void_p), ("step_user", c_void_p)]
 
 
 class Answer(ctypes.Structure):
@@ -140,12 +143,53 @@ class Answer(ctypes.Structure):
                 ("cpu_ns", c_uint64), ("peak_bytes", c_uint64)]
 
 
-class Closing:
-    """What is closed at the end of a `with` block, or with its last reference."""
+class Turns:
+    """What one caller at a time uses, any thread may close, and is closed at the end of a `with` block
+    or with its last reference. A signal's handler that runs amid a call of its own thread cannot call
+    again, and what it closes is closed when the call has ended."""
 
-    _handle: c_void_p
+    handle: c_void_p
+
+    def __init__(self) -> None:
+        self.handle = c_void_p()
+        self._lock = threading.RLock()
+        self._is_busy = self._is_closed = False
+
+    def take_turn(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """function(*arguments) while nobody else calls or closes."""
+        with self._lock:
+            if self._is_busy:  # else the lock would not have let this thread in
+                raise RuntimeError(f"{self._title()} is in a call, which the handler of a signal "
+                                   "cannot make again")
+            self._is_busy = True
+            try:
+                if self._is_closed:
+                    raise ValueError(f"{self._title()} is closed")
+                return function(*arguments)
+            finally:
+                self._is_busy = False
+                if self._is_closed:
+                    self._release()
 
     def close(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            if not self._is_busy:
+                self._release()
+
+    def forget_turns(self) -> None:
+        """In a child of fork the lock may be held by a thread that is not there."""
+        self._lock, self._is_busy = threading.RLock(), False
+
+    def _release(self) -> None:
+        if self.handle:
+            self._free()
+            self.handle = c_void_p()
+
+    def _free(self) -> None:
+        raise NotImplementedError
+
+    def _title(self) -> str:
         raise NotImplementedError
 
     def __enter__(self) -> Self:
@@ -155,7 +199,7 @@ class Closing:
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_handle", None):
+        if getattr(self, "handle", None):
             self.close()
 
 
@@ -267,6 +311,14 @@ def converter() -> ctypes.CDLL:
 def task() -> ctypes.CDLL:
     core()
     return _load("ai-task", _TASK)
+
+
+def unchecked(name: str, library: ctypes.CDLL | None = None) -> Any:
+    """A function of the core, or of another library, without its prototype: its caller converts the
+    arguments, once for many calls."""
+    function = (library or core())[name]  # another one than the attribute, which has the prototype
+    function.restype = c_int32
+    return function
 
 
 class Error(Exception):

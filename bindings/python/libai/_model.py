@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from . import _library as lib
 from ._session import PROFILE, File, Session
@@ -61,7 +61,13 @@ class Step:
     bytes: int
 
 
-class Model(lib.Closing):
+class _Mine(threading.local):
+    """What the calling thread has."""
+
+    session: Session | None = None
+
+
+class Model:
     """A network from a flat file.
 
     `model(x)` takes the array of its only input, `model({"name": x, ...})` all by name. An array
@@ -80,7 +86,7 @@ class Model(lib.Closing):
         self._threads = lib.thread_count(threads)
         self._profile = bool(profile)
         self._asked = {"threads": threads, "cpu": cpu, "profile": profile}
-        self._mine = threading.local()  # .session: of the calling thread
+        self._mine = _Mine()
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         self._file: File | None = File(path)
         about = lib.sized(lib.ModelInfo)
@@ -94,11 +100,6 @@ class Model(lib.Closing):
         forked.add(self)
 
     @cached_property
-    def _asarray(self) -> Any:
-        from numpy import asarray
-        return asarray
-
-    @cached_property
     def inputs(self) -> list[Tensor]:
         return self._tensors(lib.core().ai_model_input, self._about.input_count)
 
@@ -106,23 +107,38 @@ class Model(lib.Closing):
     def outputs(self) -> list[Tensor]:
         return self._tensors(lib.core().ai_model_output, self._about.output_count)
 
+    @cached_property
+    def _output_names(self) -> list[str]:
+        return [tensor.name for tensor in self.outputs]
+
     def _tensors(self, function: Any, count: int) -> list[Tensor]:
         tensors = []
+        file = self._opened()
         for i in range(count):
             info = lib.sized(lib.TensorInfo)
-            function(self._opened().handle, i, ctypes.byref(info))
+            function(file.handle, i, ctypes.byref(info))
             tensors.append(Tensor.of(info))
         return tensors
 
     def _opened(self) -> File:
-        if self._file is None:
-            raise ValueError(f"model '{self.name}' is closed")
-        return self._file
+        file = self._file  # another thread may close the model meanwhile
+        if file is None:
+            raise ValueError(f"{self._title()} is closed")
+        return file
+
+    def _title(self) -> str:
+        return f"model '{self.name}'"
 
     def close(self) -> None:
         self._file = None
         for session in list(self._sessions):
             session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         return f"<libai.Model '{self.name}'>"
@@ -135,9 +151,9 @@ class Model(lib.Closing):
         return reopen, (type(self), self.path, self.digest, self._asked)
 
     def _after_fork(self) -> None:
-        mine = getattr(self._mine, "session", None)
+        mine = self._mine.session
         for session in list(self._sessions):
-            session.after_fork()
+            session.forget_turns()
             if session is not mine:  # of a thread that is not here
                 session.close()
 
@@ -145,9 +161,10 @@ class Model(lib.Closing):
     def resources(self) -> dict[str, bytes]:
         """What travels with the network: metadata, labels, image recipe, self-test."""
         found = {}
+        file = self._opened()
         for i in range(self._about.resource_count):
             row = lib.sized(lib.Resource)
-            lib.core().ai_model_resource(self._opened().handle, i, ctypes.byref(row))
+            lib.core().ai_model_resource(file.handle, i, ctypes.byref(row))
             found[row.name.decode()] = ctypes.string_at(row.data, row.bytes)
         return found
 
@@ -163,17 +180,25 @@ class Model(lib.Closing):
         """The outputs for these inputs. out: arrays that take them, in the form in which they are
         given back; they must fit to the byte, and nothing is copied."""
         by_name = type(x) is dict or isinstance(x, Mapping)
-        given: dict[str, Any] = dict(x) if by_name else {self._only_input(): x}  # type: ignore
+        given: Mapping[str, Any] = x if by_name else {self._only_input(): x}  # type: ignore
+        session = self._mine.session
+        if out is None and session is not None and self._file is not None:
+            results = session.take_turn(session.infer_again, given)
+            if results is not None:
+                return self._answer(results, by_name)
         arrays = [self._input(tensor, given) for tensor in self.inputs]
-        if given:  # more than what was taken out of it
-            raise ValueError(f"model '{self.name}' has no input '{next(iter(given))}'")
-        shapes = [array.shape for array in arrays]
-        session = self._session(shapes)
+        if len(given) != len(arrays):
+            names = {tensor.name for tensor in self.inputs}
+            unknown = next(name for name in given if name not in names)
+            raise ValueError(f"{self._title()} has no input '{unknown}'")
+        session = self._session([array.shape for array in arrays])
         targets = None if out is None else self._targets(session, out, arrays)
-        results = session.infer(arrays, targets)
+        return self._answer(session.take_turn(session.infer, arrays, targets), by_name)
+
+    def _answer(self, results: list[Array], by_name: bool) -> Any:
         if not by_name and len(results) == 1:
             return results[0]
-        return {tensor.name: array for tensor, array in zip(self.outputs, results)}
+        return dict(zip(self._output_names, results))
 
     def _only_input(self) -> str:
         if len(self.inputs) != 1:
@@ -181,14 +206,16 @@ class Model(lib.Closing):
             raise ValueError(f"model '{self.name}' takes its inputs as a dict: {names}")
         return self.inputs[0].name
 
-    def _input(self, tensor: Tensor, given: dict[str, npt.ArrayLike]) -> Array:
-        if tensor.name not in given:
-            raise ValueError(f"input '{tensor.name}' is missing")
-        array: Array = self._asarray(given.pop(tensor.name))
-        if array.dtype is not tensor.dtype and array.dtype != tensor.dtype:
+    def _input(self, tensor: Tensor, given: Mapping[str, npt.ArrayLike]) -> Array:
+        import numpy as np
+        try:
+            array = np.asarray(given[tensor.name])
+        except KeyError:
+            raise ValueError(f"input '{tensor.name}' is missing") from None
+        if array.dtype != tensor.dtype:
             raise TypeError(f"input '{tensor.name}': array is {array.dtype}, "
                             f"needed is {tensor.dtype}")
-        if array.shape != tensor.shape and not tensor.takes(array.shape):
+        if not tensor.takes(array.shape):
             raise ValueError(f"input '{tensor.name}': array is {array.shape}, "
                              f"needed is {tensor.shape}, of which vary {tensor.varies}")
         return array if array.flags.c_contiguous else array.copy()
@@ -202,35 +229,33 @@ class Model(lib.Closing):
                 raise ValueError(f"model '{self.name}' takes out as a dict: {names}")
             out = {self.outputs[0].name: out}
         targets: list[Array] = []
-        for tensor, (shape, dtype) in zip(self.outputs, session.outputs):
-            target = out.get(tensor.name)
+        for name, dtype, shape, _ in session.outputs:
+            target = out.get(name)
             if not isinstance(target, np.ndarray):
-                raise TypeError(f"out '{tensor.name}' is {type(target).__name__}, "
+                raise TypeError(f"out '{name}' is {type(target).__name__}, "
                                 "an array is needed")
             if target.dtype != dtype or target.shape != shape:
-                raise ValueError(f"out '{tensor.name}': array is {target.dtype} {target.shape}, "
+                raise ValueError(f"out '{name}': array is {target.dtype} {target.shape}, "
                                  f"needed is {dtype} {shape}")
             if not target.flags.c_contiguous or not target.flags.writeable:
-                raise ValueError(f"out '{tensor.name}': array is read-only or not contiguous, "
+                raise ValueError(f"out '{name}': array is read-only or not contiguous, "
                                  "needed is one to write to in order")
             if any(np.may_share_memory(target, other) for other in arrays + targets):
-                raise ValueError(f"out '{tensor.name}': array overlaps with another, "
+                raise ValueError(f"out '{name}': array overlaps with another, "
                                  "needed is one of its own")
             targets.append(target)
         return targets
 
     def _session(self, shapes: list[tuple[int, ...]] | None) -> Session:
         """The calling thread's session for these shapes; None: whichever it has."""
-        session: Session | None = getattr(self._mine, "session", None)
+        session = self._mine.session
         if session and self._file and (shapes is None or session.shapes == shapes):
             return session
         if shapes is None:
             shapes = [tensor.shape for tensor in self.inputs]
         options = lib.sized(lib.Options, cpu=self._cpu, threads=self._threads,
                             flags=PROFILE if self._profile else 0)
-        changed = {i: shape for i, shape in enumerate(shapes) if shape != self.inputs[i].shape}
-        dtypes = ([tensor.dtype for tensor in self.inputs], [tensor.dtype for tensor in self.outputs])
-        session = Session(self._opened(), options, shapes, changed, dtypes)
+        session = Session(self._title(), self._opened(), options, self.inputs, self.outputs, shapes)
         self._mine.session = session  # the one before stays if opening fails
         self._sessions.add(session)
         return session

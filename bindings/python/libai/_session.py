@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from ctypes import addressof, c_char, c_void_p
 from typing import TYPE_CHECKING, Any
@@ -17,14 +16,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from ._model import Tensor
+
     Array = npt.NDArray[Any]
-    Kinds = Sequence["np.dtype[Any]"]
+    Slot = tuple[str, np.dtype[Any], tuple[int, ...], lib.View]  # of an input or output
 
 PROFILE = 1
-
-# A call that does more, in operations or bytes, takes milliseconds: signals end it within a step. One
-# that does less is over before anybody waits, and is not made to look for them: that costs 10 us.
-LONG = 100_000_000
 
 
 class File:
@@ -41,113 +38,102 @@ class File:
             lib.core().ai_model_close(self.handle)
 
 
-class Session:
+class Session(lib.Turns):
     """A session for one set of input shapes. One thread calls it; any may close it."""
 
-    def __init__(self, file: File, options: lib.Options, shapes: Sequence[tuple[int, ...]],
-                 changed: Mapping[int, tuple[int, ...]], dtypes: tuple[Kinds, Kinds]):
-        """shapes: of all inputs; changed: those that are not the model's defaults."""
-        from numpy import empty
-        self._empty = empty
-        self.file, self.shapes = file, shapes
-        self.lock = threading.Lock()
+    def __init__(self, title: str, file: File, options: lib.Options, inputs: Sequence[Tensor],
+                 outputs: Sequence[Tensor], shapes: Sequence[tuple[int, ...]]):
+        """shapes: of all inputs."""
+        super().__init__()
+        from numpy import empty, ndarray
+        self._empty, self._ndarray = empty, ndarray
+        self._name, self.file, self.shapes = title, file, shapes
+        changed = [i for i, shape in enumerate(shapes) if shape != inputs[i].shape]
         rows = (lib.Shape * len(changed))()
-        for row, (index, dims) in zip(rows, changed.items()):
-            row.input, row.rank = index, len(dims)
-            row.dim[: len(dims)] = dims
+        for row, index in zip(rows, changed):
+            row.input, row.rank = index, len(shapes[index])
+            row.dim[:row.rank] = shapes[index]
         options.shapes, options.shape_count = rows, len(changed)
-        self.handle = c_void_p()
         lib.check(lib.core().ai_session_open, ctypes.byref(self.handle), file.handle,
                   ctypes.byref(options))
-        # What every call needs is made once: asked and built anew it costs 7 us a call.
-        self._infer = lib.core().ai_infer
-        given, taken = dtypes
-        rows_in, rows_out = (lib.View * len(given))(), (lib.View * len(taken))()
-        self._views = rows_in, len(given), rows_out, len(taken)
-        self._given, self._taken = list(rows_in), list(rows_out)
+        self._given, self._taken = (lib.View * len(inputs))(), (lib.View * len(outputs))()
         self._err = lib.RawError(step=lib.NO_STEP, offset=lib.NO_OFFSET)
-        self._info = lib.sized(lib.TensorInfo)
-        self._is_long = sum(max(step.flops, step.bytes) for step in self.steps()) > LONG
-        self._ask = lib.core().ai_session_output
-        self.outputs = [(self._shape(self._ask, i), kind) for i, kind in enumerate(taken)]
+        # The arguments never change: converted by the prototype they would cost 4 us of each call.
+        self._call = _interrupt.Repeated(
+            lib.unchecked("ai_infer"), c_void_p.from_param(self.handle.value),
+            ctypes.byref(self._given), len(inputs), ctypes.byref(self._taken), len(outputs),
+            ctypes.byref(self._err))
+        # No operator makes a shape that depends on values, so these hold for every call.
+        self._slots = self._bound(lib.core().ai_session_input, inputs, self._given)
+        self.outputs = self._bound(lib.core().ai_session_output, outputs, self._taken)
 
-    def close(self) -> None:
-        with self.lock:
-            lib.core().ai_session_close(self.handle)
-            self.handle = c_void_p()
+    def _bound(self, ask: Callable[..., int], tensors: Sequence[Tensor], views: Any) -> list[Slot]:
+        slots = []
+        for i, (tensor, view) in enumerate(zip(tensors, views)):
+            info = lib.sized(lib.TensorInfo)
+            ask(self.handle, i, ctypes.byref(info))
+            view.bytes = info.bytes
+            slots.append((tensor.name, tensor.dtype, tuple(info.dim[:info.rank]), view))
+        return slots
 
-    def __del__(self) -> None:
-        if getattr(self, "handle", None):
-            self.close()
+    def _free(self) -> None:
+        lib.core().ai_session_close(self.handle)
 
-    def after_fork(self) -> None:
-        """In the child its lock may be held by a thread that is not there."""
-        self.lock = threading.Lock()
-
-    def _shape(self, ask: Callable[..., int], index: int) -> tuple[int, ...]:
-        ask(self.handle, index, self._info)  # by reference, as the prototype says
-        return tuple(self._info.dim[:self._info.rank])
-
-    def _opened(self) -> c_void_p:
-        if not self.handle:
-            raise ValueError("model is closed")
-        return self.handle
+    def _title(self) -> str:
+        return self._name
 
     def describe(self) -> lib.SessionInfo:
         info = lib.sized(lib.SessionInfo)
-        with self.lock:
-            lib.core().ai_session_describe(self._opened(), ctypes.byref(info))
+        self.take_turn(lib.core().ai_session_describe, self.handle, ctypes.byref(info))
         return info
 
     def steps(self) -> list[lib.StepInfo]:
         rows = [lib.sized(lib.StepInfo) for _ in range(self.describe().step_count)]
-        with self.lock:
-            for i, row in enumerate(rows):
-                lib.core().ai_session_step(self._opened(), i, ctypes.byref(row))
+        for i, row in enumerate(rows):
+            self.take_turn(lib.core().ai_session_step, self.handle, i, ctypes.byref(row))
         return rows
 
     def save(self) -> bytes:
         block = ctypes.create_string_buffer(self.describe().state_bytes)
-        with self.lock:
-            lib.check(lib.core().ai_state_save, self._opened(), block, len(block))
+        self.take_turn(lib.check, lib.core().ai_state_save, self.handle, block, len(block))
         return block.raw
 
     def load(self, block: bytes) -> None:
-        with self.lock:
-            lib.check(lib.core().ai_state_load, self._opened(), block, len(block))
+        self.take_turn(lib.check, lib.core().ai_state_load, self.handle, block, len(block))
 
     def reset(self) -> None:
-        with self.lock:
-            lib.core().ai_state_reset(self._opened())
+        self.take_turn(lib.core().ai_state_reset, self.handle)
 
-    def infer(self, inputs: Sequence[Array], arrays: list[Array] | None) -> list[Array]:
-        """arrays: where the outputs go; None: into new ones."""
-        if arrays is None:
-            arrays = [self._empty(shape, dtype) for shape, dtype in self.outputs]
-        with self.lock:
-            handle = self._opened()
-            _point(self._given, inputs)
-            _point(self._taken, arrays)
-            if self._is_long:
-                status = _interrupt.run(self._infer, handle, *self._views, self._err)
-            else:
-                status = self._infer(handle, *self._views, None, self._err)
-            if status:
-                raise lib.Error.of(self._err)
-            for i, array in enumerate(arrays):  # a shape that depends on values is known only now
-                shape = self._shape(self._ask, i)
-                if shape != array.shape:
-                    count = 1
-                    for dim in shape:
-                        count *= dim
-                    arrays[i] = array.reshape(-1)[:count].reshape(shape)
+    def infer_again(self, given: Mapping[str, Any]) -> list[Array] | None:
+        """The outputs for what infer would take as it is; None: it is something else, or wrong. Written
+        for speed: after a network that filled the caches each line costs a microsecond."""
+        if len(given) != len(self._slots):
+            return None
+        for name, dtype, shape, view in self._slots:
+            array = given.get(name)
+            if type(array) is not self._ndarray or array.dtype is not dtype or array.shape != shape:
+                return None
+            try:  # less than half of what NumPy's own ways cost
+                view.data = addressof(c_char.from_buffer(array))  # type: ignore[arg-type]
+            except (TypeError, ValueError):  # read-only, empty, or not contiguous
+                return None
+        arrays = []
+        for _, dtype, shape, view in self.outputs:
+            array = self._empty(shape, dtype)
+            if view.bytes:
+                view.data = addressof(c_char.from_buffer(array))  # type: ignore[arg-type]
+            arrays.append(array)
+        if self._call():
+            raise lib.Error.of(self._err)
         return arrays
 
-
-def _point(views: Any, arrays: Sequence[Array]) -> None:
-    for view, array in zip(views, arrays):
-        try:  # after a network that filled the caches, 4 us less than by what NumPy offers
-            view.data = addressof(c_char.from_buffer(array))  # type: ignore[arg-type]
-        except (TypeError, ValueError):  # read-only, or empty
-            view.data = array.__array_interface__["data"][0]
-        view.bytes = array.nbytes
+    def infer(self, inputs: Sequence[Array], arrays: list[Array] | None) -> list[Array]:
+        """inputs: contiguous, of the session's types and shapes. arrays: where the outputs go; None: into
+        new ones."""
+        if arrays is None:
+            arrays = [self._empty(shape, dtype) for _, dtype, shape, _ in self.outputs]
+        for slot, array in zip(self._slots + self.outputs, [*inputs, *arrays]):
+            slot[-1].data = array.__array_interface__["data"][0]
+        if self._call():
+            raise lib.Error.of(self._err)
+        return arrays

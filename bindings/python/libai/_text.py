@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterator
-from ctypes import c_char_p
+from ctypes import c_char_p, c_void_p
 from typing import TypedDict, Unpack
 
 from . import _interrupt
@@ -37,6 +38,14 @@ class TextModel(OnModel):
     _kind = "writer"
     _text: object = None  # stands for the text that grows
 
+    def __init__(self, path: str | os.PathLike[str], *, threads: int = 0,
+                 cpu: int | str | None = None):
+        super().__init__(path, threads=threads, cpu=cpu)
+        self._piece, self._err = c_char_p(), lib.RawError(step=lib.NO_STEP, offset=lib.NO_OFFSET)
+        self._step = _interrupt.Repeated(
+            lib.unchecked("ai_writer_next", lib.task()), c_void_p.from_param(self.handle.value),
+            ctypes.byref(self._piece), ctypes.byref(self._err))
+
     def write(self, *, seed: int = 1, start: str | None = None, acrostic: str | None = None,
               theme: str | None = None, temperature: float | None = None,
               top_p: float | None = None, simplified: bool = False,
@@ -57,22 +66,23 @@ class TextModel(OnModel):
                     raise ValueError(f"{name} is {number}, more than 0 is needed")
                 setattr(options, name, number)
         mine = object()
-        with self._turn() as handle:
-            self._text = None
-            lib.check(lib.task().ai_writer_begin, handle, ctypes.byref(options))
-            self._text = mine
+        self.take_turn(self._begin, options, mine)
         return self._characters(mine)
 
+    def _begin(self, options: lib.TextOptions, mine: object) -> None:
+        self._text = None
+        lib.check(lib.task().ai_writer_begin, self.handle, ctypes.byref(options))
+        self._text = mine
+
+    def _next(self, mine: object) -> bytes | None:
+        if self._text is not mine:
+            raise RuntimeError("another text was begun, this one cannot go on")
+        if self._step():
+            raise lib.Error.of(self._err)
+        return self._piece.value
+
     def _characters(self, mine: object) -> Iterator[str]:
-        while True:
-            piece = c_char_p()
-            with self._turn() as handle:
-                if self._text is not mine:
-                    raise RuntimeError("another text was begun, this one cannot go on")
-                lib.check(_interrupt.run, lib.task().ai_writer_next, handle, ctypes.byref(piece))
-                data = piece.value
-            if data is None:
-                return
+        while (data := self.take_turn(self._next, mine)) is not None:
             yield data.decode()
 
     def __call__(self, **wishes: Unpack[Wishes]) -> str:
