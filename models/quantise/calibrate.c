@@ -3,6 +3,7 @@
  * whole. */
 #include "quantise.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,8 @@ static uint64_t greatest(const float *row, uint64_t count)
     return best;
 }
 
+static const double MOST = FLT_MAX;
+
 static void compare(ai_calibration *c, const ai_tensor_info *info, const float *real,
                     const float *found)
 {
@@ -94,6 +97,7 @@ static void compare(ai_calibration *c, const ai_tensor_info *info, const float *
     uint64_t row = info->rank == 0 ? 1 : (uint64_t)info->dim[info->rank - 1];
     for (uint64_t i = 0; i < count; i++) {
         double distance = fabs((double)real[i] - (double)found[i]);
+        distance = distance <= MOST ? distance : MOST; /* of what is not finite, too */
         c->largest = distance > c->largest ? distance : c->largest;
         c->signal += (double)real[i] * (double)real[i];
         c->noise += distance * distance;

@@ -11,6 +11,9 @@ enum { HALF = AI_HISTOGRAM_BINS / 2, CANDIDATES = 100, LEAST_CANDIDATE = 20, ROU
 /* One number in 20,000 at each end: of a picture's 100,000 numbers a tensor, five. */
 static const double PERCENTILE = 1.0 / 20000;
 
+/* So that the width of a range, and a hundred times its ends, are numbers, too. */
+static const float MOST = 1e36f;
+
 /* ---- Counting ---- */
 
 /* Twice the reach: two bins become one, from the middle outwards. */
@@ -34,7 +37,7 @@ bool ai_histogram_add(ai_histogram *h, const float *numbers, int64_t count)
     float lo = h->lo;
     float hi = h->hi;
     for (int64_t i = 0; i < count; i++) {
-        if (!isfinite(numbers[i]))
+        if (!(fabsf(numbers[i]) <= MOST))
             return false;
         lo = numbers[i] < lo ? numbers[i] : lo;
         hi = numbers[i] > hi ? numbers[i] : hi;

@@ -8,11 +8,9 @@
 
 /* ---- Weights ---- */
 
-int64_t ai_layer_channel(const ai_layer *l, const ai_value *weights, int64_t element)
+int64_t ai_layer_channel(const ai_layer *l, int64_t element)
 {
-    if (l->is_turned)
-        return element % l->channels;
-    return element / (ai_pass_elements(weights) / l->channels);
+    return l->is_turned ? element % l->channels : element / l->inner;
 }
 
 /* The least scale at which the bias is half of what s32 holds: channels that do next to nothing
@@ -37,7 +35,7 @@ void ai_layer_round(const ai_graph *graph, const ai_calibration *c, const ai_lay
     int64_t count = ai_pass_elements(w);
     memset(scales, 0, (size_t)l->channels * sizeof *scales);
     for (int64_t i = 0; i < count; i++) {
-        float *most = &scales[ai_layer_channel(l, w, i)];
+        float *most = &scales[ai_layer_channel(l, i)];
         *most = fabsf(from[i]) > *most ? fabsf(from[i]) : *most;
     }
     for (int64_t i = 0; i < l->channels; i++) {
@@ -46,7 +44,7 @@ void ai_layer_round(const ai_graph *graph, const ai_calibration *c, const ai_lay
         scales[i] = scales[i] >= FLT_MIN ? scales[i] : 1;
     }
     for (int64_t i = 0; i < count; i++) {
-        float q = nearbyintf(from[i] / scales[ai_layer_channel(l, w, i)]);
+        float q = nearbyintf(from[i] / scales[ai_layer_channel(l, i)]);
         weights[i] = (int8_t)(q > 127 ? 127 : q < -127 ? -127 : q);
     }
 }
@@ -166,8 +164,7 @@ static bool is_rounded(const ai_calibration *c, int32_t value)
 static void round_inputs(ai_graph *graph, const ai_calibration *c, const ai_layer *l,
                          int32_t *rounded)
 {
-    uint32_t count = l->kind == AI_LAYER_SUM ? graph->nodes[l->node].input_count : 1;
-    for (uint32_t k = 0; k < count; k++) {
+    for (uint32_t k = 0; k < l->inputs; k++) {
         int32_t value = graph->nodes[l->node].inputs[k];
         if (is_rounded(c, value))
             continue;

@@ -46,6 +46,16 @@ static bool is_number(const ai_graph *graph, const ai_graph_node *node, uint32_t
     return v != NULL && v->data == NULL && v->type == AI_F32 && (v->is_input || v->producer >= 0);
 }
 
+static bool is_finite(const ai_value *v)
+{
+    const float *numbers = v->data;
+    int64_t count = ai_pass_elements(v);
+    int64_t i = 0;
+    while (i < count && isfinite(numbers[i]))
+        i++;
+    return i == count;
+}
+
 /* Weights, and how they are split into channels. */
 static bool read_product(const ai_graph *graph, const ai_graph_node *node, ai_layer *l)
 {
@@ -62,18 +72,19 @@ static bool read_product(const ai_graph *graph, const ai_graph_node *node, ai_la
         if (w->rank != 2 || p->trans_a || p->alpha != 1 || (bias != NULL && p->beta != 1))
             return false;
     }
-    return bias == NULL ||
-           (bias->data != NULL && bias->type == AI_F32 && ai_pass_elements(bias) == l->channels);
+    l->inner = ai_pass_elements(w) / l->channels;
+    return is_finite(w) &&
+           (bias == NULL || (bias->data != NULL && bias->type == AI_F32 &&
+                             ai_pass_elements(bias) == l->channels && is_finite(bias)));
 }
 
-static bool read_others(const ai_graph *graph, const ai_graph_node *node, ai_layer_kind kind)
+static bool read_others(const ai_graph *graph, const ai_graph_node *node, const ai_layer *l)
 {
-    uint32_t count = kind == AI_LAYER_MOVE ? 1 : node->input_count;
-    for (uint32_t i = 0; i < count; i++) {
-        if (!is_number(graph, node, i))
+    for (uint32_t i = 0; i < l->inputs; i++) {
+        if (i >= node->input_count || !is_number(graph, node, i))
             return false;
     }
-    return count > 0;
+    return l->inputs > 0;
 }
 
 /* The clamp that alone reads what the node writes. */
@@ -125,10 +136,11 @@ static bool add_layer(ai_calibration *c, ai_graph *graph, uint32_t index,
                   .name = node->name,
                   .op = node->op,
                   .kind = row->kind,
+                  .inputs = row->kind == AI_LAYER_SUM ? node->input_count : 1,
                   .sum = node->outputs[0]};
     const ai_value *y = &graph->values[l.sum];
     bool is_one = row->kind == AI_LAYER_PRODUCT ? read_product(graph, node, &l)
-                                                : read_others(graph, node, row->kind);
+                                                : read_others(graph, node, &l);
     if (!is_one || y->type != AI_F32 || y->rank == 0 || ai_pass_elements(y) == 0)
         return true;
     read_clamp(graph, uses, reader, &l);
@@ -200,6 +212,17 @@ static ai_status fail_unknown(const ai_calibration *c, const char *name, ai_erro
                    used > 0 ? ", the nearest are " : " or could be quantised", text);
 }
 
+static ai_status need_products(const ai_calibration *c, ai_error *err)
+{
+    for (uint32_t i = 0; i < c->layer_count; i++) {
+        if (c->layers[i].kind == AI_LAYER_PRODUCT)
+            return AI_OK;
+    }
+    return ai_fail(err, AI_E_UNSUPPORTED,
+                   "there is nothing to quantise: no Conv, Gemm or MatMul of f32 has constant "
+                   "weights");
+}
+
 static ai_status keep_layers(ai_calibration *c, ai_error *err)
 {
     for (size_t i = 0; i < c->options.keep_count; i++) {
@@ -261,7 +284,9 @@ ai_status ai_layers_find(ai_calibration *c, ai_graph *graph, ai_error *err)
         if (row != NULL && !add_layer(c, graph, i, row, uses, reader))
             return ai_graph_status(graph, err);
     }
-    status = keep_layers(c, err);
+    status = need_products(c, err);
+    if (status == AI_OK)
+        status = keep_layers(c, err);
     if (status == AI_OK)
         leave_results(c, graph);
     return status;
@@ -286,8 +311,7 @@ void ai_layers_settle(ai_calibration *c, const ai_graph *graph)
     for (uint32_t i = 0; i < c->layer_count; i++) {
         ai_layer *l = &c->layers[i];
         const ai_graph_node *node = &graph->nodes[l->node];
-        uint32_t count = l->kind == AI_LAYER_SUM ? node->input_count : 1;
-        for (uint32_t k = 0; k < count && l->kind != AI_LAYER_PRODUCT; k++) {
+        for (uint32_t k = 0; k < l->inputs && l->kind != AI_LAYER_PRODUCT; k++) {
             int32_t from = c->layer_of[node->inputs[k]];
             if (l->form == AI_FORM_INT8 && (from < 0 || c->layers[from].form != AI_FORM_INT8)) {
                 l->form = AI_FORM_F32;

@@ -29,12 +29,14 @@ typedef struct ai_layer {
     ai_layer_kind kind;
     ai_layer_form form;
     const char *why; /* it is not INT8; NULL */
+    uint32_t inputs; /* how many of the node's are numbers, from the first */
     int32_t sum;     /* what the node writes */
     int32_t out;     /* what it is after the clamp, or the same */
     float lo;
     float hi;
     /* Of a PRODUCT: */
     int64_t channels;
+    int64_t inner;    /* weights of a channel */
     bool is_turned;   /* outputs lie along the last dimension of the weights */
     int32_t *bias;    /* [channels] what is added to the bias, in BIAS_PARTS of a step of `out` */
     double *distance; /* [channels] sums of what is lost, before the clamp */
@@ -136,7 +138,7 @@ typedef struct ai_histogram {
     uint64_t bins[AI_HISTOGRAM_BINS];
 } ai_histogram;
 
-/* False: one is not finite. */
+/* False: one is not finite, or beyond 1e36. */
 bool ai_histogram_add(ai_histogram *h, const float *numbers, int64_t count);
 ai_range ai_histogram_range(const ai_histogram *h, uint32_t method);
 ai_scale ai_range_scale(ai_range range);
@@ -158,7 +160,7 @@ void ai_trial_judge(ai_calibration *c);
 void ai_layer_round(const ai_graph *graph, const ai_calibration *c, const ai_layer *l,
                     int8_t *weights, float *scales);
 /* The channel of an element of its weights. */
-int64_t ai_layer_channel(const ai_layer *l, const ai_value *weights, int64_t element);
+int64_t ai_layer_channel(const ai_layer *l, int64_t element);
 /* Values: what the value is after rounding to u8. AI_NO_VALUE: no memory. */
 int32_t ai_insert_pair(ai_graph *graph, int32_t from, ai_scale scale);
 /* The layer's bias with what it is corrected by; AI_NO_VALUE: there is none, or no memory. */
@@ -169,7 +171,7 @@ ai_status ai_insert(const ai_calibration *c, ai_graph *graph, ai_error *err);
 ai_status ai_remake_write(ai_calibration *c, const ai_graph *graph, ai_error *err);
 ai_status ai_remake_read(ai_calibration *c, const ai_graph *graph, ai_error *err);
 
-/* The signal over the noise in dB, at most 99. */
+/* The signal over the noise in dB, from -99 to 99. */
 double ai_decibels(double signal, double noise);
 
 #endif

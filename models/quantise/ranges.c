@@ -29,7 +29,7 @@ static bool need(scan *s, const ai_graph *graph, int32_t value)
 
 static bool list_values(scan *s, const ai_calibration *c, const ai_graph *graph)
 {
-    size_t count = graph->value_count + (size_t)1;
+    size_t count = graph->value_count + (size_t)graph->output_count + 1;
     bool is_done = true;
     s->values = calloc(count, sizeof *s->values);
     s->is_listed = calloc(count, sizeof *s->is_listed);
@@ -37,15 +37,13 @@ static bool list_values(scan *s, const ai_calibration *c, const ai_graph *graph)
     if (s->values == NULL || s->is_listed == NULL || s->of == NULL)
         return false;
     for (uint32_t i = 0; i < graph->output_count; i++) {
-        if (!s->is_listed[graph->outputs[i]])
-            s->values[s->count++] = graph->outputs[i];
+        s->values[s->count++] = graph->outputs[i];
         s->is_listed[graph->outputs[i]] = true;
     }
     for (uint32_t i = 0; i < c->layer_count && is_done; i++) {
         const ai_layer *l = &c->layers[i];
         const ai_graph_node *node = &graph->nodes[l->node];
-        uint32_t inputs = l->kind == AI_LAYER_SUM ? node->input_count : 1;
-        for (uint32_t k = 0; k < inputs && is_done; k++)
+        for (uint32_t k = 0; k < l->inputs && is_done; k++)
             is_done = need(s, graph, node->inputs[k]);
         is_done = is_done && need(s, graph, l->out);
     }
@@ -67,7 +65,8 @@ static ai_status count(scan *s, const ai_graph *graph, int32_t value, const void
     if (s->of[value] == NULL || ai_histogram_add(s->of[value], data, (int64_t)(bytes / 4)))
         return AI_OK;
     return ai_fail(err, AI_E_VALUE,
-                   "tensor '%.80s' has a number that is not finite on calibration sample %zu",
+                   "tensor '%.80s' has a number that is not finite, or beyond 1e36, on calibration "
+                   "sample %zu",
                    graph->values[value].name, sample + 1);
 }
 
@@ -98,8 +97,10 @@ static ai_status scan_sample(scan *s, ai_calibration *c, ai_taps *t, const ai_gr
         status = count(s, graph, graph->inputs[i], input, c->input_bytes[i], sample, err);
         input += c->input_bytes[i];
     }
-    for (uint32_t i = 0; i < t->count && status == AI_OK; i++)
-        status = count(s, graph, s->values[i], t->outputs[i].data, t->infos[i].bytes, sample, err);
+    for (uint32_t i = 0; i < t->count && status == AI_OK; i++) { /* results, the first, last */
+        uint32_t k = (i + graph->output_count) % t->count;
+        status = count(s, graph, s->values[k], t->outputs[k].data, t->infos[k].bytes, sample, err);
+    }
     return status == AI_OK ? keep_answer(c, t, graph->output_count, sample, err) : status;
 }
 

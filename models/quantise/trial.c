@@ -14,7 +14,7 @@ static const double LEAST_DECIBELS = 10;
 double ai_decibels(double signal, double noise)
 {
     double db = noise > 0 && signal > 0 ? 10 * log10(signal / noise) : signal > 0 ? 99 : 0;
-    return db > 99 ? 99 : db;
+    return db > 99 ? 99 : db > -99 ? db : -99;
 }
 
 /* ---- The second network ---- */
@@ -39,7 +39,7 @@ static int32_t rounded_weights(ai_graph *graph, const ai_calibration *c, const a
     if (q != NULL && scales != NULL && to != NULL) {
         ai_layer_round(graph, c, l, q, scales);
         for (int64_t i = 0; i < count; i++)
-            to[i] = (float)q[i] * scales[ai_layer_channel(l, &w, i)];
+            to[i] = (float)q[i] * scales[ai_layer_channel(l, i)];
     }
     bool is_made = q != NULL && scales != NULL;
     free(q);
@@ -66,8 +66,7 @@ static bool add_double(trial *t, ai_graph *graph, const ai_calibration *c, ai_la
     ai_graph_node node = graph->nodes[l->node];
     uint32_t count = node.input_count;
     memcpy(inputs, node.inputs, count * sizeof *inputs);
-    uint32_t numbers = l->kind == AI_LAYER_PRODUCT ? 1 : count;
-    for (uint32_t k = 0; k < numbers && l->form == AI_FORM_INT8; k++)
+    for (uint32_t k = 0; k < l->inputs && l->form == AI_FORM_INT8; k++)
         inputs[k] = rounded_input(t, graph, c, inputs[k]);
     if (l->kind == AI_LAYER_PRODUCT) {
         inputs[1] = rounded_weights(graph, c, l);
@@ -176,6 +175,14 @@ ai_status ai_trial(ai_calibration *c, const ai_graph *graph, uint32_t round, ai_
 
 /* ---- Deciding ---- */
 
+/* A range that a clamp made small may lie far from what was lost before it. */
+static int32_t in_parts(double distance, double part)
+{
+    double parts = rint(distance / part);
+    double most = 1 << 30;
+    return (int32_t)(parts > most ? most : parts > -most ? parts : -most);
+}
+
 void ai_trial_correct(ai_calibration *c)
 {
     for (uint32_t i = 0; i < c->layer_count; i++) {
@@ -184,7 +191,7 @@ void ai_trial_correct(ai_calibration *c)
             continue;
         double part = (double)ai_range_scale(c->ranges[l->out]).scale / AI_BIAS_PARTS;
         for (int64_t k = 0; k < l->channels; k++)
-            l->bias[k] += (int32_t)rint(l->distance[k] / (double)l->count / part);
+            l->bias[k] = in_parts(l->distance[k] / (double)l->count, part);
     }
 }
 

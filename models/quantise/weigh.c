@@ -40,12 +40,11 @@ static double saved_by(const ai_graph *graph, const ai_layer *l)
     const ai_value *w = ai_pass_input(graph, &graph->nodes[l->node], 1);
     if (l->kind != AI_LAYER_PRODUCT)
         return 0;
-    double macs = (double)ai_pass_elements(&graph->values[l->sum]) *
-                  (double)(ai_pass_elements(w) / l->channels);
+    double macs = (double)ai_pass_elements(&graph->values[l->sum]) * (double)l->inner;
     if (l->op != AI_OP_CONV)
         return macs * SAVED_BY_MAC;
     int64_t inner = w->dim[1];
-    int64_t taps = ai_pass_elements(w) / l->channels / (inner > 0 ? inner : 1);
+    int64_t taps = l->inner / (inner > 0 ? inner : 1);
     return inner == 1 ? 0 : macs * (taps == 1 ? SAVED_BY_MAC : SAVED_BY_WINDOW_MAC);
 }
 
@@ -62,8 +61,7 @@ static void form_groups(scales *s, const ai_calibration *c, const ai_graph *grap
         s->group[i] = i;
     for (uint32_t i = 0; i < c->layer_count; i++) {
         const ai_graph_node *node = &graph->nodes[c->layers[i].node];
-        uint32_t count = c->layers[i].kind == AI_LAYER_SUM ? node->input_count : 1;
-        for (uint32_t k = 0; k < count && c->layers[i].form == AI_FORM_INT8; k++) {
+        for (uint32_t k = 0; k < c->layers[i].inputs && c->layers[i].form == AI_FORM_INT8; k++) {
             if (is_int8(c, node->inputs[k]))
                 join(s, i, (uint32_t)c->layer_of[node->inputs[k]]);
         }
@@ -80,8 +78,7 @@ static void charge_inputs(scales *s, const ai_calibration *c, const ai_graph *gr
             continue;
         is_done[l->node] = true;
         s->saved[first_of(s, i)] += saved_by(graph, l);
-        uint32_t count = l->kind == AI_LAYER_SUM ? node->input_count : 1;
-        for (uint32_t k = 0; k < count; k++) {
+        for (uint32_t k = 0; k < l->inputs; k++) {
             if (!is_int8(c, node->inputs[k]))
                 charge(s, graph, node->inputs[k], i, QUANTISE);
         }
