@@ -3,8 +3,10 @@
  * out. */
 #include "int8.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ai_task.h"
 
@@ -113,7 +115,7 @@ static ai_status read_array(void *user, size_t sample, const ai_tensor_info *inp
 static int take_arrays(ai_cli_int8 *q)
 {
     ai_error err;
-    if (ai_cli_npz(&q->arrays, &q->array_count, q->path, &err) != AI_OK)
+    if (ai_npz_read(&q->arrays, &q->array_count, q->path, &err) != AI_OK)
         return ai_cli_failed(q->path, &err);
     if (q->array_count == 0)
         return ai_cli_fail(q->path, "file has no array");
@@ -201,12 +203,15 @@ static bool ends_in(const char *path, const char *ending)
 
 static int take_source(ai_cli_int8 *q, const ai_cli_args *args)
 {
+    struct stat st;
     bool is_text = ends_in(q->path, ".json");
     bool is_model = ends_in(q->path, ".lai");
     if (ai_cli_is_folder(q->path))
         return take_folder(q);
     if (ends_in(q->path, ".npz"))
         return take_arrays(q);
+    if (stat(q->path, &st) != 0)
+        return ai_cli_fail(q->path, "cannot open: %s", strerror(errno));
     if (!is_text && !is_model)
         return ai_cli_fail(q->path, "calibration is neither a folder of images nor an .npz, nor a "
                                     ".lai or .json that an earlier one made");
@@ -237,11 +242,7 @@ int ai_cli_int8_take(ai_cli_int8 *q, const ai_cli_args *args, const char *recipe
 void ai_cli_int8_free(ai_cli_int8 *q)
 {
     ai_cli_free_list(q->images, q->image_count);
-    for (uint32_t i = 0; i < q->array_count; i++) {
-        free(q->arrays[i].name);
-        ai_npy_free(&q->arrays[i].npy);
-    }
-    free(q->arrays);
+    ai_npz_free(q->arrays, q->array_count);
     free(q->keep);
     free(q->text);
     ai_model_close(q->model);

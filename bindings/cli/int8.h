@@ -30,8 +30,11 @@ typedef struct ai_cli_int8 {
 int ai_cli_int8_take(ai_cli_int8 *q, const ai_cli_args *args, const char *recipe, ai_cli_bar *bar);
 void ai_cli_int8_free(ai_cli_int8 *q);
 
-/* The arrays of an .npz; free each with ai_npy_free. */
-ai_status ai_cli_npz(ai_cli_array **arrays, uint32_t *count, const char *path, ai_error *err);
+/* The arrays of an .npz. Free them in any case. */
+ai_status ai_npz_read(ai_cli_array **arrays, uint32_t *count, const char *path, ai_error *err);
+ai_status ai_npz_parse(ai_cli_array **arrays, uint32_t *count, const void *data, size_t bytes,
+                       ai_error *err);
+void ai_npz_free(ai_cli_array *arrays, uint32_t count);
 
 /* Prints the report by layer from the text of the resource "int8". */
 void ai_cli_int8_report(const char *text, size_t bytes);

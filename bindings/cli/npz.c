@@ -14,10 +14,14 @@ enum {
     LOCAL_BYTES = 30,
     MAX_COMMENT = 65535,
     STORED = 0,
-    DEFLATED = 8
+    DEFLATED = 8,
+    MOST_OF_A_BYTE = 1032 /* a match of 258 bytes takes at least two bits */
 };
 
 static const size_t MAX_BYTES = (size_t)1 << 36;
+
+/* Of all arrays together: a small file may claim to hold any number of bytes. */
+static const uint64_t MAX_UNPACKED = (uint64_t)1 << 32;
 
 typedef struct zip {
     const uint8_t *data;
@@ -86,54 +90,105 @@ static bool inflate_all(const uint8_t *from, uint32_t packed, uint8_t *to, uint3
     return end == Z_STREAM_END && s.avail_out == 0;
 }
 
+static const uint8_t *find_bytes(const zip *z, const entry *e)
+{
+    const uint8_t *local = span(z, e->at, LOCAL_BYTES);
+    if (!local || memcmp(local, "PK\3\4", 4) != 0 || e->bytes / MOST_OF_A_BYTE > e->packed)
+        return NULL;
+    return span(z, e->at + (uint64_t)LOCAL_BYTES + u16(local + 26) + u16(local + 28), e->packed);
+}
+
+/* The bytes of an entry; false: they cannot be had. */
+static bool unpack(const zip *z, const entry *e, uint8_t *to)
+{
+    const uint8_t *from = find_bytes(z, e);
+    if (from && e->method == STORED && e->packed == e->bytes)
+        memcpy(to, from, e->bytes);
+    else
+        return from && e->method == DEFLATED && inflate_all(from, e->packed, to, e->bytes);
+    return true;
+}
+
 static ai_status read_array(const zip *z, const entry *e, ai_cli_array *array, ai_error *err)
 {
+    ai_error cause;
     uint32_t name = e->name_bytes;
     if (name > 4 && memcmp(e->name + name - 4, ".npy", 4) == 0)
         name -= 4;
     array->name = strndup(e->name, name);
-    uint8_t *memory = malloc(e->bytes + (size_t)1);
-    const uint8_t *local = span(z, e->at, LOCAL_BYTES);
-    const uint8_t *from = NULL;
-    if (local && memcmp(local, "PK\3\4", 4) == 0)
-        from =
-            span(z, e->at + (uint64_t)LOCAL_BYTES + u16(local + 26) + u16(local + 28), e->packed);
-    bool is_read = array->name && memory && from;
-    if (is_read && e->method == STORED && e->packed == e->bytes)
-        memcpy(memory, from, e->bytes);
-    else
-        is_read =
-            is_read && e->method == DEFLATED && inflate_all(from, e->packed, memory, e->bytes);
-    if (is_read)
-        return ai_npy_parse(&array->npy, memory, e->bytes, err);
-    free(memory);
-    return ai_cli_error(err, AI_E_FORMAT, "array '%.80s' is damaged, or no stored or deflated one",
-                        array->name ? array->name : "");
+    uint8_t *memory = malloc(find_bytes(z, e) ? e->bytes + (size_t)1 : 1);
+    if (!array->name || !memory) {
+        free(memory);
+        return ai_cli_error(err, AI_E_MEMORY, "no memory for an array of %u bytes", e->bytes);
+    }
+    if (!unpack(z, e, memory)) {
+        free(memory);
+        return ai_cli_error(err, AI_E_FORMAT,
+                            "array '%.80s' is damaged, or no stored or deflated one", array->name);
+    }
+    if (ai_npy_parse(&array->npy, memory, e->bytes, &cause) != AI_OK)
+        return ai_cli_error(err, cause.code, "array '%.80s': %.140s", array->name, cause.message);
+    return AI_OK;
 }
 
-ai_status ai_cli_npz(ai_cli_array **arrays, uint32_t *count, const char *path, ai_error *err)
+/* Says how many bytes all arrays have before one is unpacked. */
+static ai_status check_entries(const zip *z, uint64_t at, uint32_t entries, ai_error *err)
 {
-    void *data = NULL;
-    zip z = {0};
-    ai_status status = ai_cli_read(&data, &z.bytes, path, MAX_BYTES, err);
-    z.data = data;
-    const uint8_t *end = status == AI_OK ? find_end(&z) : NULL;
-    if (status == AI_OK && !end)
-        status = ai_cli_error(err, AI_E_FORMAT, "not an .npz: it has no list of arrays at its end");
-    uint32_t entries = end ? u16(end + 10) : 0;
-    uint64_t at = end ? u32(end + 16) : 0;
+    uint64_t unpacked = 0;
+    for (uint32_t i = 0; i < entries; i++) {
+        entry e;
+        if (!read_entry(z, &at, &e))
+            return ai_cli_error(err, AI_E_FORMAT, "not an .npz: entry %u of its list is damaged",
+                                i);
+        unpacked += e.bytes;
+    }
+    if (unpacked > MAX_UNPACKED)
+        return ai_cli_error(err, AI_E_FORMAT, "its arrays have %llu bytes, the limit is %llu",
+                            (unsigned long long)unpacked, (unsigned long long)MAX_UNPACKED);
+    return AI_OK;
+}
+
+ai_status ai_npz_parse(ai_cli_array **arrays, uint32_t *count, const void *data, size_t bytes,
+                       ai_error *err)
+{
+    const zip z = {data, bytes};
+    const uint8_t *end = find_end(&z);
     *count = 0;
+    *arrays = NULL;
+    if (!end)
+        return ai_cli_error(err, AI_E_FORMAT, "not an .npz: it has no list of arrays at its end");
+    uint32_t entries = u16(end + 10);
+    uint64_t at = u32(end + 16);
+    ai_status status = check_entries(&z, at, entries, err);
+    if (status != AI_OK)
+        return status;
     *arrays = calloc(entries + (size_t)1, sizeof **arrays);
-    if (status == AI_OK && !*arrays)
-        status = ai_cli_error(err, AI_E_MEMORY, "no memory for %u arrays", entries);
+    if (!*arrays)
+        return ai_cli_error(err, AI_E_MEMORY, "no memory for %u arrays", entries);
     for (uint32_t i = 0; i < entries && status == AI_OK; i++) {
         entry e;
-        if (!read_entry(&z, &at, &e))
-            status =
-                ai_cli_error(err, AI_E_FORMAT, "not an .npz: entry %u of its list is damaged", i);
-        else
+        if (read_entry(&z, &at, &e))
             status = read_array(&z, &e, &(*arrays)[(*count)++], err);
     }
+    return status;
+}
+
+ai_status ai_npz_read(ai_cli_array **arrays, uint32_t *count, const char *path, ai_error *err)
+{
+    void *data = NULL;
+    size_t bytes = 0;
+    ai_status status = ai_cli_read(&data, &bytes, path, MAX_BYTES, err);
+    if (status == AI_OK)
+        status = ai_npz_parse(arrays, count, data, bytes, err);
     free(data);
     return status;
+}
+
+void ai_npz_free(ai_cli_array *arrays, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        free(arrays[i].name);
+        ai_npy_free(&arrays[i].npy);
+    }
+    free(arrays);
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes seeds for the fuzzer of .npy files. usage: npy_seeds.py FOLDER STAMP"""
+"""Writes seeds for the fuzzer of .npy and .npz files. usage: npy_seeds.py FOLDER STAMP"""
 
 import sys
 from pathlib import Path
@@ -15,4 +15,6 @@ for version in ((1, 0), (2, 0), (3, 0)):
     for i, array in enumerate(arrays):
         with open(folder / f"{version[0]}-{i}.npy", "wb") as file:
             np.lib.format.write_array(file, np.asanyarray(array), version=version)
+for i, save in enumerate((np.savez, np.savez_compressed)):
+    save(folder / f"{i}.npz", image=np.zeros((2, 3), np.float32), ids=np.arange(4, dtype=np.int64))
 Path(sys.argv[2]).touch()

@@ -19,7 +19,7 @@ CHELSEA = Path(__file__).resolve().parents[1] / "data" / "chelsea.png"
 SQUARE = '{"resize":"squash","size":16,"filter":"bilinear","scale":0.00784313725,"mean":[1,1,1]}'
 
 
-def network(path, inner=16, outlier=False, lossy=False):
+def network(path, inner=16, outlier=False, lossy=False, scale=1):
     """Two convolutions, a sum, and a dense layer."""
     random = np.random.default_rng(inner)
 
@@ -39,6 +39,7 @@ def network(path, inner=16, outlier=False, lossy=False):
     constants = {"w1": weights(inner, 3, 3, 3), "b1": weights(inner, 1)[:, 0],
                  "w2": weights(inner, inner, 3, 3), "zero": np.float32(0), "six": np.float32(6),
                  "w3": weights(10, inner), "b3": weights(10, 1)[:, 0]}
+    constants["w1"] *= np.float32(scale)
     if outlier:  # one channel is ten thousand times the others, which the next layer passes over
         constants["w1"][0] *= 1e4
         constants["w2"][:, 0] = 0
