@@ -199,6 +199,32 @@ def test_matmul(tmp_path, rows, inner):
     assert (expected != found).mean() < 0.01
 
 
+@pytest.mark.parametrize("zeros, is_folded", [
+    ([128] * 32, True), ([128], True), ([100, 128] * 16, True), ([120] * 32, False), ([0], False)])
+def test_weights_of_u8(tmp_path, zeros, is_folded):
+    """Those that are of s8 without their zero point are folded: 128 always is, others by what they
+    hold. The rest are exact as numbers."""
+    shape = (2, 16, 9, 9)
+    net = Network(6, np.uint8)
+    zeros = np.array(zeros, np.uint8)
+    most = 228 if 100 in zeros else 256
+    weight = net.random.integers(0, most, (32, 16, 3, 3), dtype=np.uint8)
+    weight[:, 0, 0, 0], weight[:, 0, 0, 1] = 0, most - 1
+    scale = net.random.uniform(0.001, 0.01, len(zeros)).astype(np.float32)
+    if len(zeros) == 1:
+        scale, zeros = scale[0], zeros[0]
+    x = net.through("x", 0.03, 120)
+    w = net.node("DequantizeLinear", [net.constant(weight), net.constant(scale), net.constant(zeros)],
+                 axis=0)
+    y = net.through(net.node("Conv", [x, w], pads=[1, 1, 1, 1]), 0.2, 128)
+    net.save(tmp_path / "net.onnx", shape, y, 4)
+    expected, found, operators = answers(tmp_path / "net.onnx", tmp_path, shape, 5, True)
+    assert ("QLinearConv" in operators) == is_folded and ("Conv" in operators) != is_folded
+    assert np.abs(expected - found).max() <= 0.2001
+    assert (expected != found).mean() < 0.01
+    assert len(np.unique(found)) > 20
+
+
 # ---- What ONNX Runtime's quantiser writes ----
 
 
