@@ -47,7 +47,7 @@ int main(int argc, char **argv)
     const void *image = cold_map(argv[5], &bytes);
     if (ai_image_prepare(argv[3], image, bytes, &info, pixels, &err) != AI_OK)
         cold_fail(argv[5], err.message);
-    ort_open(&net, argv[1], argv[2], pixels, dim, 4);
+    ort_open(&net, argv[1], argv[2], false, pixels, dim, 4);
     print_label(argv[4], best(ort_run(&net)));
     return 0;
 }

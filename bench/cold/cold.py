@@ -7,12 +7,15 @@ usage: bench/cold/cold.py [--build build] [--work build-peers] [--ncnn LIBNCNN] 
            [--poem MODEL.lai MODEL.onnx]
 
 The networks are those that `bench/peers/run convert` left in WORK/models; bench/cold/ncnn builds
-LIBNCNN. Each form is a small C program with one thread on one CPU; answers are compared first.
+LIBNCNN. Each form is a small C program with one thread on one CPU; answers are compared first, those
+of an int8 network (`bench/peers/run int8`) with f32's: none may be more than twice as far from it as
+ONNX Runtime's.
 Measured are the time with all files in the page cache; with the form's own files dropped from it,
 beside reading the same files with cat; the peak of resident memory; and how long opening takes.
 --classify takes a photograph to its label instead of a tensor to a tensor, --poem writes a poem
 beside ONNX Runtime in Python; they need NumPy.
-Writes WORK/results/{cold,memory}.cold.json for bench/report.py. Exits 1 where libai's peak is over
+Writes WORK/results/{cold,memory}.cold.json for bench/report.py, with --network a file of other
+name beside. Exits 1 where libai's peak is over
 weights + arena + 4 MiB, or where no process opened its model within a millisecond."""
 from __future__ import annotations
 
@@ -34,9 +37,11 @@ sys.path[:0] = [os.path.dirname(HERE)]
 import forms  # noqa: E402
 import machine  # noqa: E402
 
+NETWORKS = ["resnet50", "mobilenetv2", "resnet50_int8"]
 WARM_RUNS = 15
 OPENINGS = 31
 SPARE_BYTES = 4 << 20
+INT8_REFERENCE, MOST_TIMES = "ONNX Runtime, .onnx", 2.0
 
 
 # --- processes -----------------------------------------------------------------------------------
@@ -82,29 +87,41 @@ def differs(ours: bytes, theirs: bytes) -> str:
     return "" if same and cosine > 0.9999 else f"another answer (cosine {cosine:.6f})"
 
 
-def usable(args, found: list[forms.Form]) -> tuple[list[forms.Form], dict[str, str]]:
-    """Forms that run and answer like the first, and why others are left out. Fills OpenVINO's own
+def distance(f32: bytes, answer: bytes) -> float:
+    """Root mean square, in parts of f32's answer."""
+    a, b = array.array("f", f32), array.array("f", answer)
+    return math.dist(a, b) / math.hypot(*a) if len(a) == len(b) else math.inf
+
+
+def is_off(args, name: str, answers: dict[str, bytes]) -> dict[str, str]:
+    """Why answers count as wrong, by form."""
+    if not name.endswith("_int8"):
+        first = next(iter(answers.values()))
+        return {form: why for form, answer in answers.items() if (why := differs(first, answer))}
+    f32 = launch(args, forms.f32_of(args, name))[1]
+    most = MOST_TIMES * distance(f32, answers[INT8_REFERENCE])
+    return {form: f"another answer ({apart:.1%} from f32, at most {most:.1%})"
+            for form, answer in answers.items() if not (apart := distance(f32, answer)) <= most}
+
+
+def usable(args, name: str, found: list[forms.Form]) -> tuple[list[forms.Form], dict[str, str]]:
+    """Forms that run and answer as they should, and why others are left out. Fills OpenVINO's own
     cache too."""
-    kept, excluded, first = [], {}, b""
+    answers, excluded = {}, {}
     for form in found:
         try:
-            answer = form.answer(launch(args, form)[1])
-            why = differs(first or answer, answer)
+            answers[form.name] = form.answer(launch(args, form)[1])
         except (RuntimeError, OSError) as error:
-            why = str(error)
-        first = first or answer
-        if why:
-            excluded[form.name] = why
-        else:
-            kept.append(form)
-    return kept, excluded
+            excluded[form.name] = str(error)
+    excluded |= is_off(args, name, answers)
+    return [form for form in found if form.name not in excluded], excluded
 
 
 # --- measurements --------------------------------------------------------------------------------
 
 def measure(args, name: str, found: list[forms.Form]) -> dict:
     """Rounds of all forms in random order: raw values by form."""
-    kept, excluded = usable(args, found)
+    kept, excluded = usable(args, name, found)
     values = {form.name: {"warm": [], "dropped": [], "cat": [], "peak": [], "own": []}
               for form in kept}
     for form in kept:
@@ -159,20 +176,23 @@ def bound_mib(args, lai: str) -> float:
     return (info["weight_bytes"] + info["arena_bytes"] + SPARE_BYTES) / 2**20
 
 
-def opening(args, results: list[dict]) -> tuple[dict, bool]:
+def opening(args, results: list[dict]) -> tuple[list[dict], bool]:
     """ai_model_open plus ai_session_open, as many processes have it; true: each within 1 ms."""
-    cells, is_fast = [], True
+    tables, is_fast = [], True
     for result in results:
+        cells = []
         for form in result["forms"]:
             if not form.lai:
                 continue
             took = sorted(ai_json(args, "bench", form.lai, "--runs", "1")["open_ms"]
                           for _ in range(OPENINGS))
             is_fast &= took[0] < 1
-            cells.append([result["name"], form.name, f"{took[0]:.3f}",
-                          f"{took[len(took) // 2]:.3f}", f"{took[-1]:.3f}"])
-    return {"title": f"Opening model and session, {OPENINGS} processes",
-            "columns": ["", "", "least ms", "median ms", "most ms"], "cells": cells}, is_fast
+            cells.append([form.name, f"{took[0]:.3f}", f"{took[len(took) // 2]:.3f}",
+                          f"{took[-1]:.3f}"])
+        tables.append({
+            "title": f"{result['name']}, opening model and session, {OPENINGS} processes",
+            "columns": ["", "least ms", "median ms", "most ms"], "cells": cells})
+    return tables, is_fast
 
 
 # --- the whole -----------------------------------------------------------------------------------
@@ -202,9 +222,10 @@ def memory(args, results: list[dict]) -> tuple[list[dict], bool]:
 
 
 def save(args, section: str, tables: list[dict], notes: list[str]) -> None:
-    path = os.path.join(args.work, "results", f"{section}.cold.json")
+    path = os.path.join(args.work, "results", f"{section}.{args.result}.json")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     command = "bench/cold/cold.py" + " --ncnn LIBNCNN" * bool(args.ncnn)
+    command += "".join(" --network " + name for name in args.asked)
     with open(path, "w", encoding="utf-8") as out:
         json.dump({"section": section, "command": command, "machine": machine.facts(),
                    "versions": args.versions, "notes": notes, "tables": tables}, out)
@@ -218,7 +239,7 @@ def arguments():
     parser.add_argument("--work", default=os.path.join(ROOT, "build-peers"))
     parser.add_argument("--venv", help="of the peers, else WORK/venv")
     parser.add_argument("--ncnn", help="ncnn's shared library, made by bench/cold/ncnn")
-    parser.add_argument("--network", action="append", help="else resnet50 and mobilenetv2")
+    parser.add_argument("--network", action="append", help="else " + ", ".join(NETWORKS))
     parser.add_argument("--classify", nargs=3, metavar=("LAI", "ONNX", "IMAGE"))
     parser.add_argument("--poem", nargs=2, metavar=("LAI", "ONNX"))
     parser.add_argument("--rounds", type=int, default=21, help="with a warm page cache")
@@ -227,7 +248,9 @@ def arguments():
     args.build, args.work = os.path.abspath(args.build), os.path.abspath(args.work)
     args.venv = args.venv or os.path.join(args.work, "venv")
     is_other = args.classify or args.poem
-    args.network = args.network or ([] if is_other else ["resnet50", "mobilenetv2"])
+    args.asked = args.network or []
+    args.result = "-".join(["cold", *args.asked])
+    args.network = args.network or ([] if is_other else NETWORKS)
     args.programs = os.path.join(args.build, "bench", "cold")
     args.library = {name: (sorted(glob.glob(os.path.join(args.venv, pattern))) or [""])[-1]
                     for name, pattern in forms.LIBRARIES.items()}
@@ -245,7 +268,7 @@ def main():
                for r in results]
     opened, is_fast = opening(args, results)
     peaks, is_within = memory(args, results)
-    save(args, "cold", [*tables, opened],
+    save(args, "cold", [*tables, *opened],
          ["Whole processes, exec to exit, one thread on one CPU. Programs exit without taking down "
           "what they built. What was dropped is the program, the engine's library and the model."])
     save(args, "memory", peaks, ["The peak of the same processes, mapped files included."])

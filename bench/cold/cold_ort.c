@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * From exec to the first answer with ONNX Runtime.
- * usage: cold-ort RUNS LIBONNXRUNTIME MODEL.onnx|MODEL.ort [DIM...], else 1 3 224 224 */
+ * usage: cold-ort RUNS LIBONNXRUNTIME MODEL.onnx|MODEL.ort [prepack] [DIM...], else 1 3 224 224 */
 #include "cold.h"
 #include "ort.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void run(void *user)
 {
@@ -15,13 +16,15 @@ int main(int argc, char **argv)
 {
     static float input[COLD_INPUTS];
     int64_t dim[4] = {1, 3, 224, 224};
-    size_t rank = argc > 4 ? (size_t)argc - 4 : 4;
     ort_net net;
-    if (argc < 4 || argc > 8)
-        cold_fail("usage", "cold-ort RUNS LIBONNXRUNTIME MODEL [DIM...]");
-    for (int i = 4; i < argc; i++)
-        dim[i - 4] = atoi(argv[i]);
-    ort_open(&net, argv[2], argv[3], input, dim, rank);
+    bool is_prepacked = argc > 4 && strcmp(argv[4], "prepack") == 0;
+    int first = 4 + is_prepacked; /* of DIM */
+    if (argc < 4 || argc > first + 4)
+        cold_fail("usage", "cold-ort RUNS LIBONNXRUNTIME MODEL [prepack] [DIM...]");
+    for (int i = first; i < argc; i++)
+        dim[i - first] = atoi(argv[i]);
+    ort_open(&net, argv[2], argv[3], is_prepacked, input, dim,
+             argc > first ? (size_t)(argc - first) : 4);
     cold_fill(input);
     cold_finish(argv[1], ort_run(&net), run, &net);
 }

@@ -63,6 +63,8 @@ def of_libai(args, stem: str) -> list[Form]:
     library = os.path.realpath(os.path.join(args.build, "lib", "libai.so"))
     found = []
     for name, lai in (("libai", stem + ".lai"), ("libai, direct", stem + ".direct.lai")):
+        if name != "libai" and not os.path.exists(lai):  # of int8 there is one
+            continue
         found.append(Form(name, program(args, "cold-ai", lai), [library, lai], True, lai))
     return found
 
@@ -90,6 +92,12 @@ def of_openvino(args, stem: str) -> Form:
                 files)
 
 
+def f32_of(args, name: str) -> Form:
+    """What the int8 answers of a network are held to."""
+    onnx = os.path.join(args.work, "models", name.removesuffix("_int8") + ".onnx")
+    return Form("f32", program(args, "cold-ort", args.library["ort"], onnx), [onnx])
+
+
 def of_network(args, name: str) -> list[Form]:
     """charstart, which bench/peers/run streams makes, is a CharRNN to its first character."""
     onnx = os.path.join(args.work, "models", name + ".onnx")
@@ -101,10 +109,12 @@ def of_network(args, name: str) -> list[Form]:
                   for title, model in (("ONNX Runtime, .ort in place", stem + ".ort"),
                                        ("ONNX Runtime, .onnx", onnx)))]
     found = of_libai(args, stem)
-    for title, model in (("ONNX Runtime, .ort in place", stem + ".ort"),
-                         ("ONNX Runtime, .onnx", onnx)):
-        found.append(Form(title, program(args, "cold-ort", ort, model), [ort, model]))
-    return [*found, *of_ncnn(args, stem), of_openvino(args, stem)]
+    for title, model, *tail in (("ONNX Runtime, .ort in place", stem + ".ort"),
+                                ("ONNX Runtime, .ort, prepacked", stem + ".ort", "prepack"),
+                                ("ONNX Runtime, .onnx", onnx)):
+        found.append(Form(title, program(args, "cold-ort", ort, model, *tail), [ort, model]))
+    ncnn = [] if name.endswith("_int8") else of_ncnn(args, stem)
+    return [*found, *ncnn, of_openvino(args, stem)]
 
 
 def resources(args, lai: str, folder: str, *names: str) -> list[str]:

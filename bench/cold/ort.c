@@ -46,17 +46,17 @@ static void check(void *status)
         cold_fail("onnxruntime", (const char *)api[GET_ERROR_MESSAGE](status));
 }
 
-static void use_in_place(void *options)
+static void use_in_place(void *options, bool is_prepacked)
 {
     static const char *const entries[] = {
         "session.load_model_format", "session.use_ort_model_bytes_directly",
         "session.use_ort_model_bytes_for_initializers", "session.disable_prepacking"};
     check(api[SET_OPTIMIZATION_LEVEL](options, 0));
-    for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
+    for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]) - is_prepacked; i++) /* the last */
         check(api[ADD_SESSION_CONFIG_ENTRY](options, entries[i], i == 0 ? "ORT" : "1"));
 }
 
-static void open_session(ort_net *net, const char *model)
+static void open_session(ort_net *net, const char *model, bool is_prepacked)
 {
     void *env;
     void *options;
@@ -70,12 +70,12 @@ static void open_session(ort_net *net, const char *model)
         check(api[CREATE_SESSION](env, model, options, &net->session));
         return;
     }
-    use_in_place(options);
+    use_in_place(options, is_prepacked);
     void *data = cold_map(model, &bytes);
     check(api[CREATE_SESSION_FROM_ARRAY](env, data, bytes, options, &net->session));
 }
 
-void ort_open(ort_net *net, const char *library, const char *model, float *input,
+void ort_open(ort_net *net, const char *library, const char *model, bool is_prepacked, float *input,
               const int64_t *dim, size_t rank)
 {
     const ort_base *(*get_base)(void);
@@ -88,7 +88,7 @@ void ort_open(ort_net *net, const char *library, const char *model, float *input
     cold_symbol(handle, "OrtGetApiBase", &get_base);
     api = get_base()->get_api(ORT_API_VERSION);
     *net = (ort_net){0};
-    open_session(net, model);
+    open_session(net, model, is_prepacked);
     check(api[DEFAULT_ALLOCATOR](&allocator));
     check(api[SESSION_INPUT_NAME](net->session, (size_t)0, allocator, &net->in_name));
     check(api[SESSION_OUTPUT_NAME](net->session, (size_t)0, allocator, &net->out_name));

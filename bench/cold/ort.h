@@ -3,6 +3,7 @@
 #ifndef ORT_H
 #define ORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,9 +16,9 @@ typedef struct ort_net {
 } ort_net;
 
 /* Opens a model; one whose name ends in .ort, which is optimised already, is mapped and used in
- * place without prepacking. `library` is the path of libonnxruntime. */
-void ort_open(ort_net *net, const char *library, const char *model, float *input,
-              const int64_t *dim, size_t rank);
+ * place, its weights prepacked only if asked. `library` is the path of libonnxruntime. */
+void ort_open(ort_net *net, const char *library, const char *model, bool is_prepacked,
+              float *input, const int64_t *dim, size_t rank);
 
 /* Runs it; returns the first value of the output. */
 const float *ort_run(ort_net *net);
