@@ -220,6 +220,8 @@ typedef struct ai_q_conv_args {
     int32_t        middle, zero;
     int32_t        lo, hi;
     float          own, other, offset;
+    int16_t       *wide; /* Q_CONV: room for wide_pixels times tap_count fours of a level that widens */
+    int32_t        wide_pixels; /* at least 1 */
 } ai_q_conv_args;
 
 /* Pooling of one block of 16 channels of one image, output rows [row_begin, row_end). Taps outside

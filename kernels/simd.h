@@ -16,10 +16,11 @@
 /* What one form of the vector provides. In v_fma and v_fnma, a * b + c and c - a * b are rounded
  * once. v_round is to nearest even. v_load_n and v_store_n touch the first n lanes alone (0 < n <
  * AI_LANES) and load zeros in the others; m_first(n) is true in the first n lanes. v_load_f16 reads 16
- * numbers of f16; ref has it in half.h. i_load_s8 reads 64 weights, four a lane, as pairs of s16: 0 and 2,
- * 1 and 3; i_dot4 adds to each lane of a sum its four weights times q, which has 0, 2, 1, 3, and
- * i_dot4_u8 times four bytes, i_dot4_taps times the byte of its own lane in each of four vectors.
- * v_load_u8 reads 16 bytes as numbers, v_store_u8 writes numbers that are bytes; vb is 16 bytes.
+ * numbers of f16; ref has it in half.h. A vh is half
+ * of 64 weights, four a lane: i_even_s8 reads 0 and 2 of each, i_odd_s8 1 and 3. i_dot2 adds to each
+ * lane of a sum its two weights times the numbers of a pair, i_dot2_taps times the bytes of its own
+ * lane in two vectors. v_load_u8 reads 16 bytes as numbers, i_store_u8 writes integers that are bytes,
+ * i_round is to nearest even; vb is 16 bytes.
  * v_swap(a, n) has lane i ^ n in lane i, n = 1, 2, 4 or 8; v_first is lane 0. */
 
 #if defined(AI_SIMD_AVX512)
@@ -80,6 +81,20 @@ AI_INLINE vf v_clamp(vf x, vf lo, vf hi)
 #else
     x = v_select(v_lt(x, lo), lo, x);
     return v_select(v_gt(x, hi), hi, x);
+#endif
+}
+
+/* x clamped to [lo, hi]; NaN becomes hi. */
+AI_INLINE vf v_within(vf x, vf lo, vf hi)
+{
+#if defined(AI_SIMD_AVX512)
+    return _mm512_max_ps(_mm512_min_ps(x, hi), lo);
+#elif defined(AI_SIMD_AVX2)
+    return V_EACH(vf, _mm256_max_ps(_mm256_min_ps(x.q[0], hi.q[0]), lo.q[0]),
+                  _mm256_max_ps(_mm256_min_ps(x.q[1], hi.q[1]), lo.q[1]));
+#else
+    x = v_select(v_lt(x, hi), x, hi);
+    return v_select(v_gt(x, lo), x, lo);
 #endif
 }
 

@@ -83,7 +83,8 @@ AI_INLINE void store(const tile *t, int64_t row, vf y)
 #define ROW(p, b, o)   const int16_t *q##p = t->q + (p)*t->groups * 4;
 #define START(p, b, o) vf y##p = start(t, p);
 #define ZERO(p, b, o)  vi sum##p = i_set(0);
-#define ADD(p, b, o)   sum##p = i_dot4(sum##p, even, odd, q##p + 4 * i);
+#define ADD(p, b, o)                                                                               \
+    sum##p = i_dot2(i_dot2(sum##p, even, q##p + 4 * i), odd, q##p + 4 * i + 2);
 #define SCALE(p, b, o) y##p = v_fma(v_from_int(sum##p), v_mul(v_set(t->scales[p]), scale), y##p);
 #define STORE(p, b, o) store(t, p, y##p);
 #define TILE(rows)                                                                                 \
@@ -98,8 +99,7 @@ AI_INLINE void store(const tile *t, int64_t row, vf y)
             const int64_t end = i + (rest < AI_S8_BLOCK / 4 ? rest : AI_S8_BLOCK / 4);             \
             REP##rows(ZERO);                                                                       \
             for (; i < end; i++, weights += 64) {                                                  \
-                vi even, odd;                                                                      \
-                i_load_s8(weights, &even, &odd);                                                   \
+                const vh even = i_even_s8(weights), odd = i_odd_s8(weights);                       \
                 REP##rows(ADD);                                                                    \
             }                                                                                      \
             REP##rows(SCALE);                                                                      \

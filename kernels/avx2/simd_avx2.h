@@ -16,6 +16,7 @@ typedef struct vf {
 typedef struct vi {
     __m256i q[2];
 } vi;
+typedef vi vh;
 typedef struct vm {
     __m256 q[2];
 } vm;
@@ -136,54 +137,50 @@ AI_INLINE vf v_from_int(vi a)
 {
     return V_EACH(vf, _mm256_cvtepi32_ps(a.q[0]), _mm256_cvtepi32_ps(a.q[1]));
 }
-AI_INLINE void i_load_s8(const int8_t *p, vi *even, vi *odd)
+AI_INLINE vh i_even_s8(const int8_t *p)
 {
-    const __m256i *both = (const __m256i *)(const void *)p;
-    const vi w = V_EACH(vi, _mm256_loadu_si256(both), _mm256_loadu_si256(both + 1));
-    *even = V_EACH(vi, _mm256_srai_epi16(_mm256_slli_epi16(w.q[0], 8), 8),
-                   _mm256_srai_epi16(_mm256_slli_epi16(w.q[1], 8), 8));
-    *odd = V_EACH(vi, _mm256_srai_epi16(w.q[0], 8), _mm256_srai_epi16(w.q[1], 8));
+    const __m256i *w = (const __m256i *)(const void *)p;
+    return V_EACH(vi, _mm256_srai_epi16(_mm256_slli_epi16(_mm256_loadu_si256(w), 8), 8),
+                  _mm256_srai_epi16(_mm256_slli_epi16(_mm256_loadu_si256(w + 1), 8), 8));
 }
-AI_INLINE vi i_dot4(vi sum, vi even, vi odd, const int16_t *q)
+AI_INLINE vh i_odd_s8(const int8_t *p)
 {
-    uint32_t pair[2];
-    memcpy(pair, q, sizeof pair);
-    const __m256i a = _mm256_set1_epi32((int)pair[0]), b = _mm256_set1_epi32((int)pair[1]);
-    sum = V_EACH(vi, _mm256_add_epi32(sum.q[0], _mm256_madd_epi16(even.q[0], a)),
-                 _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(even.q[1], a)));
-    return V_EACH(vi, _mm256_add_epi32(sum.q[0], _mm256_madd_epi16(odd.q[0], b)),
-                  _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(odd.q[1], b)));
+    const __m256i *w = (const __m256i *)(const void *)p;
+    return V_EACH(vi, _mm256_srai_epi16(_mm256_loadu_si256(w), 8),
+                  _mm256_srai_epi16(_mm256_loadu_si256(w + 1), 8));
 }
-AI_INLINE vi i_dot4_u8(vi sum, vi even, vi odd, const uint8_t *in)
+/* Intrinsics would be put in an order that runs out of registers. */
+AI_INLINE __m256i i_madd(__m256i sum, __m256i a, __m256i b)
 {
-    int32_t four;
-    memcpy(&four, in, sizeof four);
-    const __m256i x = _mm256_set1_epi32(four);
-    const __m256i a = _mm256_and_si256(x, _mm256_set1_epi32(0x00ff00ff));
-    const __m256i b = _mm256_srli_epi16(x, 8);
-    sum = V_EACH(vi, _mm256_add_epi32(sum.q[0], _mm256_madd_epi16(even.q[0], a)),
-                 _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(even.q[1], a)));
-    return V_EACH(vi, _mm256_add_epi32(sum.q[0], _mm256_madd_epi16(odd.q[0], b)),
-                  _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(odd.q[1], b)));
+    __m256i both;
+    __asm__("vpmaddwd %2, %1, %0" : "=x"(both) : "x"(a), "x"(b));
+    __asm__("vpaddd %1, %0, %0" : "+x"(sum) : "x"(both));
+    return sum;
 }
-AI_INLINE vi i_dot4_taps(vi sum, vi even, vi odd, const uint8_t *const in[4])
+AI_INLINE vi i_dot2(vi sum, vh w, const int16_t *q)
 {
-    __m128i x[4];
-    for (int i = 0; i < 4; i++)
-        x[i] = _mm_loadu_si128((const __m128i *)(const void *)in[i]);
-    const vi a = V_EACH(vi, _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(x[0], x[2])),
-                        _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(x[0], x[2])));
-    const vi b = V_EACH(vi, _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(x[1], x[3])),
-                        _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(x[1], x[3])));
-    sum = V_EACH(vi, _mm256_add_epi32(sum.q[0], _mm256_madd_epi16(even.q[0], a.q[0])),
-                 _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(even.q[1], a.q[1])));
-    return V_EACH(vi, _mm256_add_epi32(sum.q[0], _mm256_madd_epi16(odd.q[0], b.q[0])),
-                  _mm256_add_epi32(sum.q[1], _mm256_madd_epi16(odd.q[1], b.q[1])));
+    int32_t pair;
+    memcpy(&pair, q, sizeof pair);
+    const __m256i x = _mm256_set1_epi32(pair);
+    return V_EACH(vi, i_madd(sum.q[0], w.q[0], x), i_madd(sum.q[1], w.q[1], x));
+}
+AI_INLINE vi i_dot2_taps(vi sum, vh w, const uint8_t *a, const uint8_t *b)
+{
+    const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)a);
+    const __m128i y = _mm_loadu_si128((const __m128i *)(const void *)b);
+    return V_EACH(vi, i_madd(sum.q[0], w.q[0], _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(x, y))),
+                  i_madd(sum.q[1], w.q[1], _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(x, y))));
 }
 AI_INLINE vi i_load(const int32_t *p)
 {
     const __m256i *both = (const __m256i *)(const void *)p;
     return V_EACH(vi, _mm256_loadu_si256(both), _mm256_loadu_si256(both + 1));
+}
+AI_INLINE void i_store(int32_t *p, vi a)
+{
+    __m256i *both = (__m256i *)(void *)p;
+    _mm256_storeu_si256(both, a.q[0]);
+    _mm256_storeu_si256(both + 1, a.q[1]);
 }
 AI_INLINE __m256 v_load_u8_half(const uint8_t *p)
 {
@@ -194,10 +191,13 @@ AI_INLINE vf v_load_u8(const uint8_t *p)
 {
     return V_EACH(vf, v_load_u8_half(p), v_load_u8_half(p + 8));
 }
-AI_INLINE void v_store_u8(uint8_t *p, vf a)
+AI_INLINE vi i_round(vf a)
 {
-    const __m256i both = _mm256_packs_epi32(_mm256_cvtps_epi32(a.q[0]), _mm256_cvtps_epi32(a.q[1]));
-    const __m256i words = _mm256_permute4x64_epi64(both, 0xd8);
+    return V_EACH(vi, _mm256_cvtps_epi32(a.q[0]), _mm256_cvtps_epi32(a.q[1]));
+}
+AI_INLINE void i_store_u8(uint8_t *p, vi a)
+{
+    const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.q[0], a.q[1]), 0xd8);
     _mm_storeu_si128((__m128i *)(void *)p, _mm_packus_epi16(_mm256_castsi256_si128(words),
                                                             _mm256_extracti128_si256(words, 1)));
 }

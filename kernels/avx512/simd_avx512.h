@@ -13,6 +13,7 @@
 typedef __m128i vb;
 typedef __m512 vf;
 typedef __m512i vi;
+typedef __m512i vh;
 typedef __mmask16 vm;
 
 #define V_OP1(name, expr)                                                                          \
@@ -121,52 +122,55 @@ AI_INLINE vf v_from_int(vi a)
 {
     return _mm512_cvtepi32_ps(a);
 }
-AI_INLINE void i_load_s8(const int8_t *p, vi *even, vi *odd)
+AI_INLINE vh i_even_s8(const int8_t *p)
 {
-    const vi w = _mm512_loadu_si512(p);
-    *even = _mm512_srai_epi16(_mm512_slli_epi16(w, 8), 8);
-    *odd = _mm512_srai_epi16(w, 8);
+    return _mm512_srai_epi16(_mm512_slli_epi16(_mm512_loadu_si512(p), 8), 8);
 }
-AI_INLINE vi i_dot4(vi sum, vi even, vi odd, const int16_t *q)
+AI_INLINE vh i_odd_s8(const int8_t *p)
 {
-    uint32_t pair[2];
-    memcpy(pair, q, sizeof pair);
-    sum = _mm512_add_epi32(sum, _mm512_madd_epi16(even, _mm512_set1_epi32((int)pair[0])));
-    return _mm512_add_epi32(sum, _mm512_madd_epi16(odd, _mm512_set1_epi32((int)pair[1])));
+    return _mm512_srai_epi16(_mm512_loadu_si512(p), 8);
 }
-AI_INLINE vi i_dot4_u8(vi sum, vi even, vi odd, const uint8_t *in)
+/* Intrinsics would be put in an order that runs out of registers. */
+AI_INLINE vi i_madd(vi sum, vi a, vi b)
 {
-    int32_t four;
-    memcpy(&four, in, sizeof four);
-    const vi x = _mm512_set1_epi32(four);
-    const vi a = _mm512_and_si512(x, _mm512_set1_epi32(0x00ff00ff));
-    sum = _mm512_add_epi32(sum, _mm512_madd_epi16(even, a));
-    return _mm512_add_epi32(sum, _mm512_madd_epi16(odd, _mm512_srli_epi16(x, 8)));
+    vi both;
+    __asm__("vpmaddwd %2, %1, %0" : "=v"(both) : "v"(a), "v"(b));
+    __asm__("vpaddd %1, %0, %0" : "+v"(sum) : "v"(both));
+    return sum;
 }
-/* The bytes of a and b in turn, as s16. */
-AI_INLINE vi i_pairs_u8(const uint8_t *a, const uint8_t *b)
+AI_INLINE vi i_dot2(vi sum, vh w, const int16_t *q)
+{
+    int32_t pair;
+    memcpy(&pair, q, sizeof pair);
+    return i_madd(sum, w, _mm512_set1_epi32(pair));
+}
+AI_INLINE vi i_dot2_taps(vi sum, vh w, const uint8_t *a, const uint8_t *b)
 {
     const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)a);
     const __m128i y = _mm_loadu_si128((const __m128i *)(const void *)b);
-    return _mm512_cvtepu8_epi16(_mm256_set_m128i(_mm_unpackhi_epi8(x, y), _mm_unpacklo_epi8(x, y)));
-}
-AI_INLINE vi i_dot4_taps(vi sum, vi even, vi odd, const uint8_t *const in[4])
-{
-    sum = _mm512_add_epi32(sum, _mm512_madd_epi16(even, i_pairs_u8(in[0], in[2])));
-    return _mm512_add_epi32(sum, _mm512_madd_epi16(odd, i_pairs_u8(in[1], in[3])));
+    const __m256i both = _mm256_set_m128i(_mm_unpackhi_epi8(x, y), _mm_unpacklo_epi8(x, y));
+    return i_madd(sum, w, _mm512_cvtepu8_epi16(both));
 }
 AI_INLINE vi i_load(const int32_t *p)
 {
     return _mm512_loadu_si512(p);
+}
+AI_INLINE void i_store(int32_t *p, vi a)
+{
+    _mm512_storeu_si512(p, a);
 }
 AI_INLINE vf v_load_u8(const uint8_t *p)
 {
     return _mm512_cvtepi32_ps(
         _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
 }
-AI_INLINE void v_store_u8(uint8_t *p, vf a)
+AI_INLINE vi i_round(vf a)
 {
-    _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)));
+    return _mm512_cvtps_epi32(a);
+}
+AI_INLINE void i_store_u8(uint8_t *p, vi a)
+{
+    _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8(a));
 }
 AI_INLINE vb b_set(uint8_t x)
 {

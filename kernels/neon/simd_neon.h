@@ -16,6 +16,9 @@ typedef struct vf {
 typedef struct vi {
     uint32x4_t q[4];
 } vi;
+typedef struct vh {
+    int16x8_t q[4];
+} vh;
 typedef vi vm;
 
 #define V_EACH(type, expr) ((type){{expr(0), expr(1), expr(2), expr(3)}})
@@ -133,55 +136,50 @@ AI_INLINE vm v_is_nan(vf a)
     return V_EACH(vm, IS_NAN);
 #undef IS_NAN
 }
-AI_INLINE void i_load_s8(const int8_t *p, vi *even, vi *odd)
+AI_INLINE vh i_pair_s8(int8x16_t a, int8x16_t b)
 {
-    for (int i = 0; i < 4; i++) {
-        const int16x8_t w = vreinterpretq_s16_s8(vld1q_s8(p + 16 * i));
-        even->q[i] = vreinterpretq_u32_s16(vshrq_n_s16(vshlq_n_s16(w, 8), 8));
-        odd->q[i] = vreinterpretq_u32_s16(vshrq_n_s16(w, 8));
-    }
+    return (vh){{vmovl_s8(vget_low_s8(a)), vmovl_high_s8(a), vmovl_s8(vget_low_s8(b)),
+                 vmovl_high_s8(b)}};
 }
-AI_INLINE vi i_dot4(vi sum, vi even, vi odd, const int16_t *q)
+AI_INLINE vh i_even_s8(const int8_t *p)
 {
-    int32_t pair[2];
-    memcpy(pair, q, sizeof pair);
-    const int16x4_t a = vreinterpret_s16_s32(vdup_n_s32(pair[0]));
-    const int16x4_t b = vreinterpret_s16_s32(vdup_n_s32(pair[1]));
-    for (int i = 0; i < 4; i++) {
-        const int16x8_t e = vreinterpretq_s16_u32(even.q[i]), o = vreinterpretq_s16_u32(odd.q[i]);
-        const int32x4_t low = vmlal_s16(vmull_s16(vget_low_s16(e), a), vget_low_s16(o), b);
-        const int32x4_t high = vmlal_s16(vmull_s16(vget_high_s16(e), a), vget_high_s16(o), b);
-        sum.q[i] = vaddq_u32(sum.q[i], vreinterpretq_u32_s32(vpaddq_s32(low, high)));
+    const int8x16x4_t w = vld4q_s8(p);
+    return i_pair_s8(w.val[0], w.val[2]);
+}
+AI_INLINE vh i_odd_s8(const int8_t *p)
+{
+    const int8x16x4_t w = vld4q_s8(p);
+    return i_pair_s8(w.val[1], w.val[3]);
+}
+AI_INLINE vi i_dot2(vi sum, vh w, const int16_t *q)
+{
+    int32_t pair;
+    memcpy(&pair, q, sizeof pair);
+    const int16x4_t x = vreinterpret_s16_s32(vdup_n_s32(pair));
+    for (int i = 0; i < 2; i++) {
+        int32x4_t low = vreinterpretq_s32_u32(sum.q[2 * i]);
+        int32x4_t high = vreinterpretq_s32_u32(sum.q[2 * i + 1]);
+        low = vmlal_lane_s16(low, vget_low_s16(w.q[i]), x, 0);
+        high = vmlal_high_lane_s16(high, w.q[i], x, 0);
+        low = vmlal_lane_s16(low, vget_low_s16(w.q[i + 2]), x, 1);
+        high = vmlal_high_lane_s16(high, w.q[i + 2], x, 1);
+        sum.q[2 * i] = vreinterpretq_u32_s32(low);
+        sum.q[2 * i + 1] = vreinterpretq_u32_s32(high);
     }
     return sum;
 }
-AI_INLINE vi i_dot4_u8(vi sum, vi even, vi odd, const uint8_t *in)
+AI_INLINE vi i_dot2_taps(vi sum, vh w, const uint8_t *a, const uint8_t *b)
 {
-    uint32_t four;
-    int16_t q[4];
-    memcpy(&four, in, sizeof four);
-    const uint32_t pair[2] = {four & 0x00ff00ff, four >> 8 & 0x00ff00ff};
-    memcpy(q, pair, sizeof q);
-    return i_dot4(sum, even, odd, q);
-}
-AI_INLINE vi i_dot4_taps(vi sum, vi even, vi odd, const uint8_t *const in[4])
-{
-    const uint8x16_t x0 = vld1q_u8(in[0]), x1 = vld1q_u8(in[1]);
-    const uint8x16_t x2 = vld1q_u8(in[2]), x3 = vld1q_u8(in[3]);
-    const uint8x16_t a[2] = {vzip1q_u8(x0, x2), vzip2q_u8(x0, x2)};
-    const uint8x16_t b[2] = {vzip1q_u8(x1, x3), vzip2q_u8(x1, x3)};
+    const uint8x16_t in[2] = {vld1q_u8(a), vld1q_u8(b)};
     for (int i = 0; i < 4; i++) {
-        const uint8x16_t p = a[i / 2], q = b[i / 2];
-        const int16x8_t x =
-            vreinterpretq_s16_u16(vmovl_u8(i % 2 ? vget_high_u8(p) : vget_low_u8(p)));
-        const int16x8_t y =
-            vreinterpretq_s16_u16(vmovl_u8(i % 2 ? vget_high_u8(q) : vget_low_u8(q)));
-        const int16x8_t e = vreinterpretq_s16_u32(even.q[i]), o = vreinterpretq_s16_u32(odd.q[i]);
-        const int32x4_t low = vmlal_s16(vmull_s16(vget_low_s16(e), vget_low_s16(x)),
-                                        vget_low_s16(o), vget_low_s16(y));
-        const int32x4_t high = vmlal_s16(vmull_s16(vget_high_s16(e), vget_high_s16(x)),
-                                         vget_high_s16(o), vget_high_s16(y));
-        sum.q[i] = vaddq_u32(sum.q[i], vreinterpretq_u32_s32(vpaddq_s32(low, high)));
+        const uint8x16_t x = in[i / 2];
+        const int16x8_t wide =
+            vreinterpretq_s16_u16(i % 2 ? vmovl_high_u8(x) : vmovl_u8(vget_low_u8(x)));
+        uint32x4_t *low = &sum.q[i % 2 * 2], *high = low + 1;
+        *low = vreinterpretq_u32_s32(
+            vmlal_s16(vreinterpretq_s32_u32(*low), vget_low_s16(w.q[i]), vget_low_s16(wide)));
+        *high =
+            vreinterpretq_u32_s32(vmlal_high_s16(vreinterpretq_s32_u32(*high), w.q[i], wide));
     }
     return sum;
 }
@@ -189,6 +187,11 @@ AI_INLINE vi i_load(const int32_t *p)
 {
     const uint32_t *u = (const uint32_t *)(const void *)p;
     return (vi){{vld1q_u32(u), vld1q_u32(u + 4), vld1q_u32(u + 8), vld1q_u32(u + 12)}};
+}
+AI_INLINE void i_store(int32_t *p, vi a)
+{
+    for (int i = 0; i < 4; i++)
+        vst1q_s32(p + 4 * i, vreinterpretq_s32_u32(a.q[i]));
 }
 AI_INLINE vf v_load_u8(const uint8_t *p)
 {
@@ -199,12 +202,16 @@ AI_INLINE vf v_load_u8(const uint8_t *p)
                  vcvtq_f32_u32(vmovl_u16(vget_low_u16(high))),
                  vcvtq_f32_u32(vmovl_u16(vget_high_u16(high)))}};
 }
-AI_INLINE void v_store_u8(uint8_t *p, vf a)
+AI_INLINE vi i_round(vf a)
 {
-    const uint16x8_t low =
-        vcombine_u16(vmovn_u32(vcvtq_u32_f32(a.q[0])), vmovn_u32(vcvtq_u32_f32(a.q[1])));
-    const uint16x8_t high =
-        vcombine_u16(vmovn_u32(vcvtq_u32_f32(a.q[2])), vmovn_u32(vcvtq_u32_f32(a.q[3])));
+#define ROUND(i) vreinterpretq_u32_s32(vcvtnq_s32_f32(a.q[i]))
+    return V_EACH(vi, ROUND);
+#undef ROUND
+}
+AI_INLINE void i_store_u8(uint8_t *p, vi a)
+{
+    const uint16x8_t low = vcombine_u16(vmovn_u32(a.q[0]), vmovn_u32(a.q[1]));
+    const uint16x8_t high = vcombine_u16(vmovn_u32(a.q[2]), vmovn_u32(a.q[3]));
     vst1q_u8(p, vcombine_u8(vmovn_u16(low), vmovn_u16(high)));
 }
 AI_INLINE vb b_set(uint8_t x)

@@ -14,6 +14,9 @@ ai_status ai_q_check_scale(const ai_step *s, int64_t outputs, ai_error *err);
 /* Fails unless input 1 is a constant of s8 in that layout. */
 ai_status ai_q_check_weight(const ai_step *s, uint32_t layout, ai_error *err);
 
+/* Pixels of so many taps of four bytes, of `count`, that a kernel widens at once. */
+int64_t ai_q_wide_pixels(int64_t taps, int64_t count);
+
 /* The finish, the weights, bias and scale. */
 void ai_q_fill(const ai_step *s, const ai_q_finish *f, ai_q_conv_args *a);
 

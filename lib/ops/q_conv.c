@@ -58,6 +58,12 @@ ai_status ai_q_check_weight(const ai_step *s, uint32_t layout, ai_error *err)
     return AI_OK;
 }
 
+/* As many as 32 KiB hold, at least a tile of any level. */
+int64_t ai_q_wide_pixels(int64_t taps, int64_t count)
+{
+    return ai_min(count, ai_max(32 * 1024 / 8 / taps, 14));
+}
+
 void ai_q_fill(const ai_step *s, const ai_q_finish *f, ai_q_conv_args *a)
 {
     a->weights = s->in[1]->data;
@@ -160,6 +166,11 @@ static int64_t tap_count(const ai_step *s)
     return (w->dim[1] + 3) / 4 * w->dim[2] * w->dim[3];
 }
 
+static int64_t wide_pixels(const ai_step *s, const ai_window3 *v)
+{
+    return is_depthwise(s) ? 0 : ai_q_wide_pixels(tap_count(s), v->out[1] * v->out[2]);
+}
+
 static ai_status check(ai_step *s, ai_error *err)
 {
     const ai_q_conv_params *p = s->params;
@@ -180,8 +191,9 @@ static ai_status check(ai_step *s, ai_error *err)
     ai_conv_raise_border(s, &v);
     s->alias = AI_ALIAS_NONE;
     s->scratch = 0;
-    if (!ai_scratch_add(&s->scratch, tap_count(s), 4, 1, sizeof(int64_t)))
-        return ai_fail_step(err, AI_E_SHAPE, s, "weight has over 2^41 rows");
+    if (!ai_scratch_add(&s->scratch, tap_count(s), is_depthwise(s) ? 4 : 1, 1, sizeof(int64_t)) ||
+        !ai_scratch_add(&s->scratch, tap_count(s), wide_pixels(s, &v), 4, sizeof(int16_t)))
+        return ai_fail_step(err, AI_E_SHAPE, s, "weight has over 2^37 rows");
     /* a unit: image, row, pair of panels; the pairs of a row follow each other */
     s->work = ai_units(dim[0] * ((ai_blocks(dim[1]) + 1) / 2) * v.out[1]);
     s->flops = 2 * (uint64_t)ai_tensor_count(s->out[0]) *
@@ -223,8 +235,10 @@ static void fill_channel_taps(const ai_step *s, const ai_window3 *v, int64_t *ta
     }
 }
 
-static void fill_args(const ai_step *s, const ai_window3 *v, int64_t *taps, ai_q_conv_args *a)
+static void fill_args(const ai_step *s, const ai_window3 *v, char *scratch, ai_q_conv_args *a)
 {
+    int64_t *taps = ai_scratch_take(&scratch, tap_count(s) * (is_depthwise(s) ? 4 : 1),
+                                    sizeof(*taps));
     const ai_tensor *x = s->in[0];
     const ai_tensor *y = s->out[0];
     const ai_tensor *r = s->in_count > 4 ? s->in[4] : NULL;
@@ -246,6 +260,8 @@ static void fill_args(const ai_step *s, const ai_window3 *v, int64_t *taps, ai_q
         .out_plane = y->plane,
         .out_step = 16,
         .ow = (int32_t)v->out[2],
+        .wide = (int16_t *)(void *)scratch,
+        .wide_pixels = (int32_t)wide_pixels(s, v),
     };
     ai_q_fill(s, &((const ai_q_conv_params *)s->params)->finish, a);
 }

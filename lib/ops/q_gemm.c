@@ -19,6 +19,11 @@ static int64_t fours(const ai_step *s)
     return (s->local[LOCAL_K] + 3) / 4;
 }
 
+static int64_t wide_rows(const ai_step *s)
+{
+    return ai_q_wide_pixels(fours(s), ai_min(s->local[LOCAL_M], CHUNK));
+}
+
 static ai_status check(ai_step *s, ai_error *err)
 {
     const ai_q_gemm_params *p = s->params;
@@ -54,7 +59,8 @@ static ai_status check(ai_step *s, ai_error *err)
     s->flops = 2 * (uint64_t)ai_tensor_count(s->out[0]) * (uint64_t)w->dim[1];
     if (!ai_scratch_add(&s->scratch, fours(s), 1, 1, sizeof(int64_t)) ||
         !ai_scratch_add(&s->scratch, fours(s), CHUNK, 4, sizeof(uint8_t)) ||
-        !ai_scratch_add(&s->scratch, CHUNK, 32, 1, sizeof(uint8_t)))
+        !ai_scratch_add(&s->scratch, CHUNK, 32, 1, sizeof(uint8_t)) ||
+        !ai_scratch_add(&s->scratch, fours(s), wide_rows(s), 4, sizeof(int16_t)))
         return ai_fail_step(err, AI_E_SHAPE, s, "a row is over 2^38 numbers");
     return AI_OK;
 }
@@ -117,7 +123,9 @@ static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch
         .out_plane = 16,
         .out_step = 32,
         .row_end = 1,
+        .wide_pixels = (int32_t)wide_rows(s),
     };
+    a.wide = (int16_t *)(void *)part;
     ai_q_fill(s, &((const ai_q_gemm_params *)s->params)->finish, &a);
     for (int64_t row = 0; row < m; row += CHUNK) {
         a.ow = (int32_t)ai_min(m - row, CHUNK);

@@ -41,7 +41,7 @@ static void compare_bytes(const row *k, const bytes *got, const bytes *want, con
 typedef struct product {
     ai_q_conv_args a;
     bytes in, weights, residual, out, want;
-    guarded bias, scale, taps;
+    guarded bias, scale, taps, wide;
     int64_t panels, rows, in_bytes;
     int32_t kh, kw;
     bool is_depthwise;
@@ -168,6 +168,9 @@ void round_q_conv(const row *k, rng *r)
     p.want = bytes_new(r, p.out.count);
     p.bias = guarded_new(r, p.panels * 16);
     p.scale = guarded_new(r, p.panels * 16);
+    a->wide_pixels = PICK(r, 1, 2, 5, 6, 13, 14, 29, 60);
+    p.wide = guarded_new(r, p.is_depthwise ? 0 : 2 * a->wide_pixels * a->tap_count);
+    a->wide = (int16_t *)(void *)p.wide.data;
     make_finish(&p, r, has_residual);
     fill_bytes(r, &p.in, 0, 255);
     fill_bytes(r, &p.weights, 0x80, 0x7f);
@@ -199,6 +202,7 @@ void round_q_conv(const row *k, rng *r)
     guarded_free(&p.want.memory);
     guarded_free(&p.bias);
     guarded_free(&p.scale);
+    guarded_free(&p.wide);
 }
 
 /* ---- Pools, numbers to bytes ---- */

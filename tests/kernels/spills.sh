@@ -8,7 +8,7 @@ shift
 "$objdump" -d --no-show-raw-insn "$@" | awk '
     />:$/ { name = $2 }
     name !~ /^<(tile|depthwise)_[0-9]/ { next }
-    /vfmadd|fmla/ { products[name]++ }
+    /vfmadd|vpmaddwd|fmla|smlal/ { products[name]++ }
     /[yz]mm[0-9].*\(%r[sb]p|\(%r[sb]p.*[yz]mm[0-9]|q[0-9]+, .*\[sp/ { spills[name]++ }
     END {
         for (name in products) tiles++
