@@ -2,7 +2,7 @@
 // The page in Chromium, by `ai serve` with the zoo's networks: pictures, poems, faults, both
 // languages, both colour schemes, the keyboard alone.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { request, createServer } from "node:http";
 import { after, before, test } from "node:test";
 
@@ -164,13 +164,27 @@ test("it shows only what the models can do", async () => {
     assert.equal(await several.isVisible("#simplified"), false);
 });
 
+test("a photograph that is too large for the platform goes again, smaller", async () => {
+    const small = await serve([models.pictures], { AI_MOST_BYTES: "150000" });
+    const page = await open(browser, small.url);
+    await isReady(page);
+    assert.ok(statSync(photo("chelsea.png")).size > 150000);
+    await show(page, photo("chelsea.png"));
+    assert.equal(await text(page, "#see-fault"), "");
+    assert.equal((await texts(page, "#labels .label"))[0], "tiger cat");
+    assert.equal(page.asked.filter(address => address.includes("?top=")).length, 2);
+    assert.equal(page.said.length, 1);
+    saysOnlyFailures(page);
+    await small.stop();
+});
+
 test("faults are told in words", async () => {
     const small = await serve([models.pictures, models.poems], { AI_MOST_BYTES: "150000" });
     const page = await open(browser, small.url);
     await isReady(page);
     await show(page, { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no picture") });
     assert.match(await text(page, "#see-fault"), /neither a JPEG nor a PNG|cannot take this/);
-    await show(page, photo("chelsea.png"));
+    await show(page, { name: "a.jpg", mimeType: "image/jpeg", buffer: Buffer.alloc(150001) });
     assert.match(await text(page, "#see-fault"), /too large/);
     assert.equal(await text(page, "#see-facts"), "");
     await show(page, photo("rocket.jpg"));

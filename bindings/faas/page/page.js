@@ -137,26 +137,44 @@ function blame(id, fault) {
 
 let looks = 0;
 
+/* Draws a picture whose longer side gets at most `most` pixels. */
+function draw(canvas, bitmap, most) {
+    const scale = Math.min(1, most / Math.max(bitmap.width, bitmap.height));
+    canvas.width = Math.max(1, bitmap.width * scale);
+    canvas.height = Math.max(1, bitmap.height * scale);
+    canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+}
+
+function jpeg(bitmap, most) {
+    const canvas = document.createElement("canvas");
+    draw(canvas, bitmap, most);
+    return new Promise(done => canvas.toBlob(done, "image/jpeg", 0.95));
+}
+
 /* What the handler reads goes as it is; what only the browser reads (WebP, HEIC) as JPEG. */
 async function encode(file, bitmap) {
     const head = new Uint8Array(await file.slice(0, 2).arrayBuffer());
     const isRead = (head[0] === 0xff && head[1] === 0xd8) || (head[0] === 0x89 && head[1] === 0x50);
-    if (isRead || !bitmap) return file;
-    const canvas = document.createElement("canvas");
-    canvas.width = bitmap.width;
-    canvas.height = bitmap.height;
-    canvas.getContext("2d").drawImage(bitmap, 0, 0);
-    return await new Promise(done => canvas.toBlob(done, "image/jpeg", 0.95)) || file;
+    return !isRead && bitmap && await jpeg(bitmap, 4096) || file;
+}
+
+/* A photograph for which the platform has no room goes again, smaller. */
+async function send(path, file, bitmap) {
+    const post = body => ask(path, {
+        method: "POST", body, headers: { "Content-Type": "application/octet-stream" },
+    });
+    try {
+        return await post(await encode(file, bitmap));
+    } catch (fault) {
+        const less = bitmap && (fault.key === 413 || fault.key === "cut") && await jpeg(bitmap, 1024);
+        if (!less || less.size >= file.size) throw fault;
+        return post(less);
+    }
 }
 
 function preview(bitmap) {
-    const canvas = at("picture");
-    canvas.hidden = !bitmap;
-    if (!bitmap) return;
-    const scale = Math.min(1, 1200 / Math.max(bitmap.width, bitmap.height));
-    canvas.width = Math.max(1, bitmap.width * scale);
-    canvas.height = Math.max(1, bitmap.height * scale);
-    canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    at("picture").hidden = !bitmap;
+    if (bitmap) draw(at("picture"), bitmap, 1200);
 }
 
 const score = (row, isPart) => isPart
@@ -192,10 +210,7 @@ async function look(file) {
         const bitmap = await createImageBitmap(file).catch(() => null);
         if (mine !== looks) return;
         preview(bitmap);
-        const body = await encode(file, bitmap);
-        const response = await ask(`models/${encodeURIComponent(model)}?top=5`, {
-            method: "POST", body, headers: { "Content-Type": "application/octet-stream" },
-        });
+        const response = await send(`models/${encodeURIComponent(model)}?top=5`, file, bitmap);
         const rows = (await response.json()).body;
         if (mine !== looks) return;
         if (!Array.isArray(rows) || !rows.length) throw new Fault("odd");
