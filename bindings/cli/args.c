@@ -31,7 +31,8 @@ static const ai_cli_option *find_option(const ai_cli_command *command, const cha
         if (strlen(option->name) == bytes && memcmp(option->name, name, bytes) == 0)
             return option;
     }
-    if (strlen(ai_cli_help_option.name) == bytes && memcmp(ai_cli_help_option.name, name, bytes) == 0)
+    if (strlen(ai_cli_help_option.name) == bytes &&
+        memcmp(ai_cli_help_option.name, name, bytes) == 0)
         return &ai_cli_help_option;
     return NULL;
 }
@@ -57,6 +58,18 @@ static bool parse_count(const char *text, uint32_t max, uint32_t *count)
     return value >= 1 && value <= max;
 }
 
+static int refuse_option(const ai_cli_command *command, const char *text)
+{
+    size_t dashes = strspn(text, "-");
+    ai_cli_near near = {.typed = text + dashes, .bytes = strcspn(text + dashes, "=")};
+    for (uint32_t i = 0; i < command->option_count; i++)
+        ai_cli_nearer(&near, command->options[i].name);
+    ai_cli_nearer(&near, ai_cli_help_option.name);
+    if (near.name)
+        return ai_cli_misused(command, "'%s' is no option, '--%s' is one", text, near.name);
+    return ai_cli_misused(command, "'%s' is no option", text);
+}
+
 /* Takes the option at argv[*at]; moves *at over a value that stands by itself. */
 static int take_option(ai_cli_args *args, int argc, char **argv, int *at)
 {
@@ -73,7 +86,7 @@ static int take_option(ai_cli_args *args, int argc, char **argv, int *at)
         option = find_letter(command, text[1]);
     }
     if (!option)
-        return ai_cli_misused(command, "'%s' is no option", text);
+        return refuse_option(command, text);
     if (option == &ai_cli_help_option) {
         args->is_help = true;
         return AI_CLI_OK;

@@ -111,6 +111,18 @@ uint32_t ai_cli_list_count(const ai_cli_args *args, const char *name);
 int ai_cli_misused(const ai_cli_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* ---- Slips (nearest.c) ---- */
+
+typedef struct ai_cli_near {
+    const char *typed;
+    size_t bytes;     /* of typed */
+    const char *name; /* the nearest so far; NULL: none is near */
+    uint32_t slips;
+} ai_cli_near;
+
+/* Takes `name` where it is nearer to what was typed than those before: at most two slips. */
+void ai_cli_nearer(ai_cli_near *near, const char *name);
+
 /* ---- Errors (report.c) ---- */
 
 /* Prints `ai: <path>: <message>`, one line without control characters; returns AI_CLI_FAILED. */

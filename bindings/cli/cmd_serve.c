@@ -79,6 +79,9 @@ static int start(const char *program, const ai_cli_args *args)
 
 static int run(const ai_cli_args *args)
 {
+    for (uint32_t i = 0; i < args->operand_count; i++)
+        if (access(args->operands[i], R_OK) != 0)
+            return ai_cli_fail(args->operands[i], "cannot open: %s", strerror(errno));
     char *program = find_program();
     if (!program)
         return ai_cli_fail(PROGRAM,

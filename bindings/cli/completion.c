@@ -56,7 +56,7 @@ static void print_bash_choice(FILE *f, const ai_cli_command *command, const ai_c
 static void print_bash(FILE *f)
 {
     fputs("_ai() {\n  local at=${COMP_WORDS[COMP_CWORD]} words=''\n"
-          "  if ((COMP_CWORD == 1)); then\n    words='--help --man --completion",
+          "  if ((COMP_CWORD == 1)); then\n    words='--help --version --man --completion",
           f);
     for (const ai_cli_command *const *c = ai_cli_commands; *c; c++)
         fprintf(f, " %s", (*c)->name);

@@ -97,7 +97,7 @@ int ai_cli_open(ai_cli_model *m, const ai_cli_args *args, const char *path)
     if (level && ai_task_cpu_mask(level, &m->options.cpu, &err) != AI_OK)
         return ai_cli_failed("--cpu", &err);
     if (!level && ai_task_cpu(&m->options.cpu, &err) != AI_OK)
-        return ai_cli_failed("AI_CPU", &err);
+        return ai_cli_failed(args->command->name, &err);
     if (has_option(args->command, "threads"))
         m->options.threads = ai_cli_count(args, "threads", 0);
     if (ai_model_open(&m->model, path, &err) != AI_OK)

@@ -18,10 +18,11 @@ static void print_overview(FILE *stream)
     fprintf(stream, "usage: ai COMMAND ...\n\n");
     for (const ai_cli_command *const *c = ai_cli_commands; *c; c++)
         fprintf(stream, "  %-9s %s\n", (*c)->name, (*c)->summary);
-    fprintf(stream,
-            "\n`ai COMMAND --help` tells more about one of them, `ai --man` all of it as a manual\n"
-            "page; `ai --completion bash`, zsh or fish completes them in a shell. AI_CPU limits the\n"
-            "CPU levels that are used: ref, avx2, avx512 or neon.\n");
+    fprintf(
+        stream,
+        "\n`ai COMMAND --help` tells more about one of them, `ai --man` all of it as a manual\n"
+        "page; `ai --completion bash`, zsh or fish completes them in a shell. AI_CPU limits the\n"
+        "CPU levels that are used: ref, avx2, avx512, vnni or neon.\n");
 }
 
 static const ai_cli_command *find_command(const char *name)
@@ -45,6 +46,20 @@ static int run_command(const ai_cli_command *command, int argc, char **argv)
     return status;
 }
 
+static int refuse_command(const char *name)
+{
+    ai_cli_near near = {.typed = name, .bytes = strlen(name)};
+    for (const ai_cli_command *const *c = ai_cli_commands; *c; c++)
+        ai_cli_nearer(&near, (*c)->name);
+    fputs("ai: '", stderr);
+    ai_cli_print(stderr, name);
+    if (near.name)
+        fprintf(stderr, "' is no command, '%s' is one; `ai --help` lists them\n", near.name);
+    else
+        fputs("' is no command; `ai --help` lists them\n", stderr);
+    return AI_CLI_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     int status = AI_CLI_OK;
@@ -54,6 +69,8 @@ int main(int argc, char **argv)
         status = run_command(command, argc - 2, argv + 2);
     } else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
         print_overview(stdout);
+    } else if (strcmp(name, "--version") == 0) {
+        printf("ai %d.%d.%d\n", AI_VERSION_MAJOR, AI_VERSION_MINOR, AI_VERSION_PATCH);
     } else if (strcmp(name, "--man") == 0) {
         ai_cli_manual(stdout);
     } else if (strcmp(name, "--completion") == 0) {
@@ -65,10 +82,7 @@ int main(int argc, char **argv)
         print_overview(stderr);
         return AI_CLI_USAGE;
     } else {
-        fputs("ai: '", stderr);
-        ai_cli_print(stderr, name);
-        fputs("' is no command; `ai --help` lists them\n", stderr);
-        return AI_CLI_USAGE;
+        return refuse_command(name);
     }
     if (fflush(stdout) != 0 || ferror(stdout))
         return ai_cli_fail("standard output", "%s", strerror(errno));

@@ -71,10 +71,13 @@ void ai_cli_manual(FILE *f)
           f);
     for (const ai_cli_command *const *c = ai_cli_commands; *c; c++)
         print_command(f, *c);
-    fputs(".SH OPTIONS\n.TP\n.B \\-\\-man\nprints this page\n"
-          ".TP\n.BI \\-\\-completion \" SHELL\"\nprints what makes bash, zsh or fish complete them\n"
-          ".SH ENVIRONMENT\n.TP\n.B AI_CPU\n"
-          "the highest CPU level that is used: ref, avx2, avx512 or neon\n"
-          ".SH EXIT STATUS\n0: done; 1: failed, with one line on standard error; 2: wrong use.\n",
-          f);
+    fputs(
+        ".SH OPTIONS\n.TP\n.B \\-\\-man\nprints this page\n"
+        ".TP\n.B \\-\\-version\nprints the version\n"
+        ".TP\n.BI \\-\\-completion \" SHELL\"\nprints what makes bash, zsh or fish complete them\n"
+        ".SH ENVIRONMENT\n.TP\n.B AI_CPU\n"
+        "the highest CPU level that is used: ref, avx2, avx512, vnni or neon\n"
+        ".SH EXIT STATUS\n0: done; 1: failed, with one line on standard error; 2: wrong use.\n"
+        ".SH SEE ALSO\n.BR ai-function (1)\n",
+        f);
 }

@@ -51,11 +51,18 @@ def test_help_names_every_option(ai, command):
 
 WRONG = [
     ([], "usage: ai COMMAND"),
-    (["sing"], "'sing' is no command"),
+    (["sing"], "'sing' is no command;"),
+    (["calssify"], "'calssify' is no command, 'classify' is one;"),
+    (["converter"], "'converter' is no command, 'convert' is one;"),
+    (["wr"], "'wr' is no command;"),
     (["info"], "M.lai is missing"),
     (["info", "a", "b"], "'b' is one operand too many"),
     (["info", "a", "--loud"], "'--loud' is no option"),
-    (["info", "a", "-q"], "'-q' is no option"),
+    (["info", "a", "-q"], "'-q' is no option;"),
+    (["info", "a", "--stepz"], "'--stepz' is no option, '--steps' is one;"),
+    (["info", "a", "--hlep"], "'--hlep' is no option, '--help' is one;"),
+    (["bench", "a", "-thread=2"], "'-thread=2' is no option, '--threads' is one;"),
+    (["info", "a", "--" + "steps" * 9], "is no option;"),
     (["info", "a", "--json=yes"], "--json takes no value"),
     (["info", "a", "--threads"], "--threads needs N"),
     (["info", "a", "--threads", "0"], "--threads is '0'"),
@@ -86,6 +93,8 @@ WRONG = [
     (["write", "poem"], "'poem' is one operand too many"),
     (["package", "--platform", "oci", "--out", "a"], "--model M.lai is missing"),
     (["bench", "--json"], "M.lai is missing"),
+    (["serve", "--port", "80"], "MODEL... is missing"),
+    (["--versoin"], "'--versoin' is no command"),
 ]
 
 
@@ -98,8 +107,18 @@ def test_wrong_use(ai, arguments, words):
         assert err.count("\n") == 1
 
 
+def test_version(ai):
+    status, out, err = ai("--version")
+    assert (status, err) == (0, "") and re.fullmatch(r"ai \d+\.\d+\.\d+\n", out)
+
+
+def test_serving_what_is_not_there(ai, edges):
+    ai("serve", edges, "gone.lai").failed("gone.lai", "cannot open: No such file")
+
+
 def test_unknown_level(ai, edges):
-    ai("info", edges, env={"AI_CPU": "z80"}).failed("AI_CPU", "z80", "ref")
+    ai("info", edges, env={"AI_CPU": "z80"}).failed(
+        "info", "AI_CPU is 'z80', this machine and build have ref")
     ai("bench", edges, "--cpu", "z80").failed("--cpu", "level is 'z80', this machine")
 
 
