@@ -170,9 +170,9 @@ static int run(ai_function *f)
     static const ai_routes own = AI_ROUTES(routes);
     static const ai_routes *const tables[] = {&own, &ai_routes_health, &ai_routes_oip,
                                               &ai_routes_plain};
-    uint32_t port = ai_environment_number("FC_SERVER_PORT", PORT);
+    uint32_t port = ai_environment_port("FC_SERVER_PORT", PORT);
     ai_http http = {.address = "0.0.0.0",
-                    .port = ai_environment_number("FC_CUSTOM_LISTEN_PORT", port),
+                    .port = ai_environment_port("FC_CUSTOM_LISTEN_PORT", port),
                     .idle_s = IDLE_SECONDS,
                     .routes = tables,
                     .routes_count = sizeof tables / sizeof tables[0],

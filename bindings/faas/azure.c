@@ -238,9 +238,9 @@ static int run(ai_function *f)
     static const ai_routes own = AI_ROUTES(routes);
     static const ai_routes *const tables[] = {&ai_routes_health, &ai_routes_oip, &ai_routes_plain,
                                               &own};
-    uint32_t port = ai_environment_number("FUNCTIONS_HTTPWORKER_PORT", PORT);
+    uint32_t port = ai_environment_port("FUNCTIONS_HTTPWORKER_PORT", PORT);
     ai_http http = {.address = "127.0.0.1",
-                    .port = ai_environment_number("FUNCTIONS_CUSTOMHANDLER_PORT", port),
+                    .port = ai_environment_port("FUNCTIONS_CUSTOMHANDLER_PORT", port),
                     .routes = tables,
                     .routes_count = sizeof tables / sizeof tables[0]};
     return ai_http_serve(f, &http);

@@ -243,6 +243,8 @@ typedef struct ai_http {
 
 /* A number from the environment; `other` if it is not set, UINT32_MAX if it is none. */
 uint32_t ai_environment_number(const char *variable, uint32_t other);
+/* The same of a port: more than 65535, and a line says why, if it is none. */
+uint32_t ai_environment_port(const char *variable, uint32_t other);
 
 /* Serves until SIGTERM or SIGINT, then finishes what was begun. Settings go before `http`. */
 int ai_http_serve(ai_function *f, const ai_http *http);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The HTTP server: one thread for sockets, which answers health and metrics at once; all else goes
  * through the queue to the workers. */
+#include <errno.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
@@ -19,7 +20,13 @@
 #include "lines.h"
 #include "queue.h"
 
-enum { IDLE_SECONDS = 60, DRAIN_SECONDS = 8, BACKLOG = 1024, MOST_HEADERS = 64 << 10 };
+enum {
+    IDLE_SECONDS = 60,
+    DRAIN_SECONDS = 8,
+    BACKLOG = 1024,
+    MOST_HEADERS = 64 << 10,
+    MOST_PORT = 65535
+};
 
 typedef struct ai_server {
     ai_function *function;
@@ -331,8 +338,10 @@ static bool listen_at(ai_server *s, const char *address, uint32_t port)
     int bytes = sizeof at;
     socklen_t bound_bytes = sizeof at;
     int yes = 1;
-    if (port > 65535 || evutil_parse_sockaddr_port(address, (struct sockaddr *)&at, &bytes) != 0) {
-        ai_log("ERROR", "'%.80s' port %u is no place to listen at", address, port);
+    if (port > MOST_PORT)
+        return false; /* said where it was read */
+    if (evutil_parse_sockaddr_port(address, (struct sockaddr *)&at, &bytes) != 0) {
+        ai_log("ERROR", "address is '%.80s', needed is an IP address to listen at", address);
         return false;
     }
     *port_of(&at) = htons((uint16_t)port);
@@ -340,15 +349,16 @@ static bool listen_at(ai_server *s, const char *address, uint32_t port)
         s->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC,
         BACKLOG, (struct sockaddr *)&at, bytes);
     if (!listener) {
-        ai_log("ERROR", "cannot listen at %.80s, port %u", address, port);
+        ai_log("ERROR", "cannot listen at %.80s, port %u: %s", address, port, strerror(errno));
         return false;
     }
     /* Accepted sockets inherit it: a streamed character waits for nobody. */
     setsockopt(evconnlistener_get_fd(listener), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     s->bound = evhttp_bind_listener(s->evhttp, listener);
     getsockname(evconnlistener_get_fd(listener), (struct sockaddr *)&at, &bound_bytes);
-    ai_log("INFO", "serves %u models at %.80s, port %u", ai_models_count(s->function->models),
-           address, ntohs(*port_of(&at)));
+    uint32_t count = ai_models_count(s->function->models);
+    ai_log("INFO", "serves %u model%s at %.80s, port %u", count, count == 1 ? "" : "s", address,
+           ntohs(*port_of(&at)));
     return s->bound && ai_lines_watch(&s->lines, s->evhttp, s->bound);
 }
 
@@ -403,6 +413,15 @@ uint32_t ai_environment_number(const char *variable, uint32_t other)
         return other;
     bool is_number = strlen(text) <= 9 && strspn(text, "0123456789") == strlen(text);
     return is_number ? (uint32_t)strtoul(text, NULL, 10) : UINT32_MAX;
+}
+
+uint32_t ai_environment_port(const char *variable, uint32_t other)
+{
+    uint32_t port = ai_environment_number(variable, other);
+    if (port > MOST_PORT && port != other)
+        ai_log("ERROR", "%s is '%.40s', needed is a number from 0 to %d", variable,
+               getenv(variable), MOST_PORT);
+    return port;
 }
 
 int ai_http_serve(ai_function *f, const ai_http *http)

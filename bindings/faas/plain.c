@@ -29,7 +29,7 @@ static int run(ai_function *f)
 {
     static const ai_routes *const tables[] = {&ai_routes_health, &ai_routes_oip, &ai_routes_plain};
     ai_http http = {.address = "0.0.0.0",
-                    .port = ai_environment_number("PORT", 8080),
+                    .port = ai_environment_port("PORT", 8080),
                     .routes = tables,
                     .routes_count = 3};
     return ai_http_serve(f, &http);

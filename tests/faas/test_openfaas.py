@@ -74,7 +74,18 @@ def test_knative(serve, models):
 def test_port_that_is_none(models, port):
     done = subprocess.run([FUNCTION, "--model", models], env={"PORT": port}, timeout=20,
                           capture_output=True)
-    assert done.returncode == 1 and b"is no place to listen at" in done.stderr
+    (line,) = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.returncode == 1
+    assert line["message"] == f"PORT is '{port}', needed is a number from 0 to 65535"
+
+
+@pytest.mark.parametrize("address, words", [
+    ("localhost", "address is 'localhost', needed is an IP address to listen at"),
+    ("192.0.2.1", "cannot listen at 192.0.2.1, port 0: Cannot assign requested address")])
+def test_address_that_is_none(models, address, words):
+    done = subprocess.run([FUNCTION, "--model", models, "--address", address], env={"PORT": "0"},
+                          timeout=20, capture_output=True)
+    assert done.returncode == 1 and json.loads(done.stderr)["message"] == words
 
 
 def ask(port, body, path="/"):
