@@ -232,8 +232,8 @@ static ai_status read_acrostic(ai_writer *w, const char *text, ai_error *err)
     if (status != AI_OK)
         return status;
     if (count != r->lines)
-        return ai_task_fail(err, AI_E_ARGUMENT, "acrostic has %u characters, the form has %u lines",
-                            count, r->lines);
+        return ai_task_fail(err, AI_E_ARGUMENT, "acrostic has %u character%s, the form has %u lines",
+                            count, count == 1 ? "" : "s", r->lines);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t *forced = &w->forced[i * r->width];
         if (*forced != AI_TEXT_NONE && *forced != number[i])

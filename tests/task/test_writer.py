@@ -417,7 +417,7 @@ def test_command_refuses(poet):
     status, out, err = ai("write", "--model", poet, "--acrostic", "春", "--json")
     assert status == 1 and err.count("\n") == 1
     assert json.loads(out) == {"statusCode": 400, "body": {
-        "error": "acrostic has 1 characters, the form has 4 lines"}}
+        "error": "acrostic has 1 character, the form has 4 lines"}}
     assert ai("write", "--model", poet, "--temperature", 0)[0] == 2
     status, out, err = ai("write", "--model", poet, "--script", "Latin")
     assert (status, out) == (2, "")
