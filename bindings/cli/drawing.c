@@ -11,10 +11,18 @@
 
 const char *ai_cli_svg_colour(uint32_t group)
 {
-    static const char *const colours[] = {"#0072b2", "#e69f00", "#009e73", "#cc79a7",
-                                          "#56b4e9", "#d55e00", "#f0e442"};
-    uint32_t count = sizeof colours / sizeof colours[0];
-    return group < count ? colours[group] : "#888888";
+    static const char *const colours[AI_CLI_COLOURS] = {"#0072b2", "#e69f00", "#009e73", "#cc79a7",
+                                                        "#56b4e9", "#d55e00", "#f0e442"};
+    return group < AI_CLI_COLOURS ? colours[group] : "#888888";
+}
+
+double ai_cli_svg_tick(double most)
+{
+    double tick = 1e-6;
+    static const double factors[] = {2, 2.5, 2};
+    for (int i = 0; tick * factors[i % 3] * 4 <= most && i < 60; i++)
+        tick *= factors[i % 3];
+    return tick;
 }
 
 void ai_cli_svg_text(FILE *f, const char *text, int width)
@@ -101,9 +109,8 @@ ai_status ai_cli_draw(const char *path, char *const *filter, ai_cli_draw_fn *dra
     if (!f)
         return ai_cli_error(err, AI_E_MEMORY, "no memory for a drawing");
     draw(f, what);
-    ai_status status = fclose(f) == 0
-                           ? save(path, filter, text, bytes, err)
-                           : ai_cli_error(err, AI_E_MEMORY, "no memory for a drawing");
+    ai_status status = fclose(f) == 0 ? save(path, filter, text, bytes, err)
+                                      : ai_cli_error(err, AI_E_MEMORY, "no memory for a drawing");
     free(text);
     return status;
 }

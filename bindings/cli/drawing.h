@@ -5,8 +5,13 @@
 
 #include "cli.h"
 
+enum { AI_CLI_COLOURS = 7 };
+
 /* Okabe and Ito's colours, which the colour-blind tell apart; grey for all further groups. */
 const char *ai_cli_svg_colour(uint32_t group);
+/* Between the numbers at an axis: the largest of 1, 2 and 5 times a power of ten that `most` holds
+ * at least four times. */
+double ai_cli_svg_tick(double most);
 /* At most `width` characters, without controls, which XML does not allow. */
 void ai_cli_svg_text(FILE *f, const char *text, int width);
 

@@ -57,11 +57,12 @@ static void print_step(FILE *f, const ai_cli_plan *p, uint32_t i)
     fputs("\"];\n", f);
 }
 
-static void print_end(FILE *f, const char *prefix, uint32_t tensor, const char *name)
+static void print_end(FILE *f, const char *prefix, uint32_t tensor, const char *name, bool is_state)
 {
-    fprintf(f, "  %s%u [shape=ellipse color=\"#333333\" label=\"", prefix, tensor);
+    fprintf(f, "  %s%u [shape=ellipse color=\"%s\" label=\"", prefix, tensor,
+            is_state ? "#bbbbbb" : "#333333");
     print_label(f, name);
-    fputs("\"];\n", f);
+    fputs(is_state ? "\\nstate\"];\n" : "\"];\n", f);
 }
 
 static void print_arrow(FILE *f, const char *from, uint32_t a, const char *to, uint32_t b,
@@ -69,7 +70,7 @@ static void print_arrow(FILE *f, const char *from, uint32_t a, const char *to, u
 {
     char dims[256];
     char bytes[32];
-    fprintf(f, "  %s%u -> %s%u [label=\"%s\\n%s %s\"];\n", from, a, to, b,
+    fprintf(f, "  %s%u -> %s%u [label=\"  %s\\l  %s %s\\l\"];\n", from, a, to, b,
             ai_cli_dims(dims, info->rank, info->dim, 0), ai_cli_type_name(info->type),
             ai_cli_bytes(bytes, info->bytes));
 }
@@ -101,9 +102,9 @@ static void print_graph(FILE *f, const void *plan)
         const ai_cli_value *v = &p->values[i];
         bool is_state = v->is_met && v->info.place == AI_PLACE_STATE;
         if (v->is_input || (is_state && v->writer == AI_CLI_NO_STEP))
-            print_end(f, "t", i, v->info.name);
+            print_end(f, "t", i, v->info.name, is_state);
         if (v->is_output)
-            print_end(f, "o", i, v->info.name);
+            print_end(f, "o", i, v->info.name, false);
     }
     for (uint32_t i = 0; i < p->about.step_count; i++)
         print_step(f, p, i);

@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The arena over the steps as an SVG file: a box for each tensor, as wide as its life and as high
  * as its bytes, at the offset where it lies. */
+#include <string.h>
+
 #include "drawing.h"
 #include "plan.h"
 
 /* Pixels. */
-enum { LEFT = 90, RIGHT = 20, TOP = 64, HEIGHT = 480, BOTTOM = 40, MAP_WIDTH = 1000, TICKS = 4 };
+enum {
+    LEFT = 90,
+    RIGHT = 20,
+    TOP = 64,
+    HEIGHT = 480,
+    BOTTOM = 84,
+    MAP_WIDTH = 1000,
+    LETTER = 7, /* of the legend */
+    SIGN = 12,
+    LINE = 18
+};
 
 static double x_of(const ai_cli_plan *p, uint32_t step)
 {
@@ -20,15 +32,18 @@ static double y_of(const ai_cli_plan *p, uint64_t offset)
 
 static void print_axes(FILE *f, const ai_cli_plan *p)
 {
-    char text[32];
-    for (int i = 0; i <= TICKS; i++) {
-        uint64_t bytes = p->about.arena_bytes * (uint64_t)i / TICKS;
-        uint32_t step = (uint32_t)((uint64_t)p->about.step_count * (uint64_t)i / TICKS);
-        fprintf(f, "<text x=\"%d\" y=\"%.1f\" class=\"left\">%s</text>\n", LEFT - 6,
-                y_of(p, bytes) + 4, ai_cli_bytes(text, bytes));
+    double most = (double)p->about.arena_bytes;
+    double unit = most < 1024 ? 1 : most < 1024 * 1024 ? 1024 : 1024 * 1024;
+    const char *name = most < 1024 ? "B" : most < 1024 * 1024 ? "KiB" : "MiB";
+    double tick = ai_cli_svg_tick(most / unit);
+    for (int i = 0; i * tick * unit <= most; i++)
+        fprintf(f, "<text x=\"%d\" y=\"%.1f\" class=\"left\">%.4g %s</text>\n", LEFT - 6,
+                y_of(p, (uint64_t)(i * tick * unit)) + 4, i * tick, name);
+    uint32_t steps = (uint32_t)(ai_cli_svg_tick(p->about.step_count) + 0.5);
+    steps += !steps;
+    for (uint32_t step = 0; step < p->about.step_count; step += steps)
         fprintf(f, "<text x=\"%.1f\" y=\"%d\" class=\"tick\">%s%u</text>\n", x_of(p, step),
-                TOP + HEIGHT + 16, i ? "" : "step ", step);
-    }
+                TOP + HEIGHT + 16, step ? "" : "step ", step);
     fprintf(f, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" class=\"frame\"/>\n", LEFT, TOP,
             MAP_WIDTH, HEIGHT);
 }
@@ -60,6 +75,32 @@ static void print_value(FILE *f, const ai_cli_plan *p, const ai_cli_value *v)
     fputs("</title></rect>\n", f);
 }
 
+/* A sign of the legend, in the next line where this one is full. */
+static void print_sign(FILE *f, int at[2], const char *colour, const char *text)
+{
+    int width = SIGN + 30 + LETTER * (int)strlen(text);
+    if (at[0] + width > LEFT + MAP_WIDTH) {
+        at[0] = LEFT;
+        at[1] += LINE;
+    }
+    fprintf(f, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\"/>\n", at[0],
+            at[1] - SIGN + 2, SIGN, SIGN, colour);
+    fprintf(f, "<text x=\"%d\" y=\"%d\">%s</text>\n", at[0] + SIGN + 5, at[1], text);
+    at[0] += width;
+}
+
+/* The operators that have a colour of their own, then what is the same in every map. */
+static void print_legend(FILE *f, const ai_cli_plan *p)
+{
+    int at[2] = {LEFT, TOP + HEIGHT + 40};
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < p->about.step_count && next < AI_CLI_COLOURS; i++)
+        if (p->groups[i] == next)
+            print_sign(f, at, ai_cli_svg_colour(next++), p->steps[i].op);
+    print_sign(f, at, "#333333", "from the caller");
+    print_sign(f, at, "#bbbbbb", "scratch");
+}
+
 static void print_head(FILE *f, const ai_cli_plan *p)
 {
     char arena[32];
@@ -79,7 +120,7 @@ static void print_head(FILE *f, const ai_cli_plan *p)
     ai_cli_svg_text(f, p->model, 100);
     fprintf(f,
             "</text>\n<text x=\"12\" y=\"42\">arena of %s; the most that is alive at one step is "
-            "%s. Black: from the caller; grey: scratch; else a colour an operator.</text>\n",
+            "%s. A box is a tensor: how long it is kept, and where.</text>\n",
             ai_cli_bytes(arena, p->about.arena_bytes), ai_cli_bytes(live, p->about.live_bytes));
 }
 
@@ -93,6 +134,7 @@ static void print_map(FILE *f, const void *plan)
                 print_value(f, p, &p->values[i]);
         }
         print_axes(f, p);
+        print_legend(f, p);
     }
     fputs("</svg>\n", f);
 }

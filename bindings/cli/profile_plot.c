@@ -30,19 +30,9 @@ static void print_bar(FILE *f, int y, double width, uint32_t group)
             width, BAR, ai_cli_svg_colour(group));
 }
 
-/* The largest of 1, 2 and 5 times a power of ten that `most` holds at least four times. */
-static double tick_of(double most)
-{
-    double tick = 1e-6;
-    static const double factors[] = {2, 2.5, 2};
-    for (int i = 0; tick * factors[i % 3] * 4 <= most && i < 60; i++)
-        tick *= factors[i % 3];
-    return tick;
-}
-
 static void print_axis(FILE *f, double most, double scale, int bottom)
 {
-    double tick = tick_of(most);
+    double tick = ai_cli_svg_tick(most);
     for (int i = 0; i * tick <= most * 1.0001; i++) {
         double x = LEFT + i * tick * scale;
         fprintf(f, "<line x1=\"%.2f\" y1=\"%d\" x2=\"%.2f\" y2=\"%d\" class=\"grid\"/>\n", x,
@@ -54,10 +44,12 @@ static void print_axis(FILE *f, double most, double scale, int bottom)
 
 static void print_numbers(char *text, size_t bytes, const ai_cli_row *row, const ai_cli_profile *p)
 {
-    int used =
-        snprintf(text, bytes, "%.4f ms, %.1f GFLOP/s", ai_cli_row_ms(row), ai_cli_row_gflops(row));
+    int used = snprintf(text, bytes, "%.4f ms", ai_cli_row_ms(row));
+    if (row->flops)
+        used +=
+            snprintf(text + used, bytes - (size_t)used, ", %.1f GFLOP/s", ai_cli_row_gflops(row));
     if (p->peak > 0 && row->flops)
-        snprintf(text + used, bytes - (size_t)used, ", %.0f %% of peak",
+        snprintf(text + used, bytes - (size_t)used, ", %.0f %% of f32's peak",
                  100 * ai_cli_row_peak(row, p));
 }
 
@@ -107,7 +99,7 @@ static void print_head(FILE *f, const ai_cli_profile *p, int height)
                  p->threads == 1 ? "" : "s", ai_cli_row_ms(&p->all), ai_cli_row_gflops(&p->all));
     if (p->peak > 0)
         snprintf(text + used, sizeof text - (size_t)used,
-                 ", %.0f %% of the %.1f that were measured as peak",
+                 ", %.0f %% of the %.1f that f32 reaches here (int8 may pass it)",
                  100 * ai_cli_row_peak(&p->all, p), p->peak);
     print_text(f, 12, 42, "right", text, 200);
 }

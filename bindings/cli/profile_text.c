@@ -228,7 +228,7 @@ void ai_cli_profile_print(const ai_cli_profile *p)
     table t = make_table(p);
     printf("peak        ");
     if (p->peak > 0)
-        printf("%.1f GFLOP/s, measured on as many threads\n\n", p->peak);
+        printf("%.1f GFLOP/s in f32, measured on as many threads\n\n", p->peak);
     else
         printf("not known: a thread to measure it cannot be started\n\n");
     print_head(&t, "step", "name");
@@ -237,8 +237,10 @@ void ai_cli_profile_print(const ai_cli_profile *p)
     print_head(&t, "sum", "");
     print_rows(&t, p, p->groups, p->group_count, true);
     print_row(&t, p, &p->all, p->all.count, -1);
-    printf("\nEach step's least time of %u runs. Operations are counted as the operator defines "
-           "them:\n"
-           "Winograd's convolution needs fewer and may pass the peak.\n",
-           p->runs);
+    printf(
+        "\nEach step's least time of %u runs. Operations are counted as the operator defines "
+        "them:\n"
+        "Winograd's convolution needs fewer and may pass the peak. The peak is that of f32: int8 "
+        "may\npass it too.\n",
+        p->runs);
 }

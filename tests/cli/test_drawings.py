@@ -44,7 +44,7 @@ def test_graph_text(ai, diamond, tmp_path):
     assert (number["Relu"], number["Add"]) in arrows and (number["Sigmoid"], number["Add"]) in arrows
     assert {to for source, to in arrows if source.startswith("t")} == {number["MatMul"]}
     assert {source for source, to in arrows if to.startswith("o")} == {number["Add"]}
-    assert "2x48\\nf32 384 B" in text and "weights 1.5 KiB" in text
+    assert "2x48\\l  f32 384 B" in text and "weights 1.5 KiB" in text
     assert 'pro\\"duct\\\\' in text and steps[0]["kernel"] in text
 
 
@@ -55,7 +55,7 @@ def test_graph_picture(ai, diamond, tmp_path, ending, head):
     assert path.read_bytes().startswith(head)
     if ending == "svg":
         texts = [text.text for text in xml.parse(path).iter(f"{SVG}text")]
-        assert "<both>" in texts and "2x48" in texts
+        assert "<both>" in texts and "2x48" in {text.strip("\xa0 ") for text in texts}
 
 
 def lives(path) -> dict[str, tuple[int, ...]]:
@@ -88,6 +88,9 @@ def test_map(ai, diamond, tmp_path):
     bottom = max(float(box.get("y")) + float(box.get("height")) for box in boxes)
     assert all(float(box.get("height")) > 0 and float(box.get("width")) > 0 for box in boxes)
     assert bottom == pytest.approx(64 + 480, abs=1)
+    texts = [text.text for text in xml.parse(path).iter(f"{SVG}text")]
+    assert texts[2] == "0 B" and "200 B" in texts and texts[texts.index("step 0") + 1] == "1"
+    assert texts[texts.index("MatMul"):] == ["MatMul", "Relu", "Sigmoid", "Add", "from the caller", "scratch"]
 
 
 def test_outputs_live_to_the_end(ai, diamond, tmp_path):
