@@ -6,7 +6,7 @@ after `./start`. `sh` is run by bash, `console` too, and what it prints must be 
 shows, where `...` stands for anything. All `python` of a document is one program. `c` is kept in the
 file that its first line names, for the commands that follow. What belongs to a service that is not
 here (STAND_INS) is not called, but the files that it is given must be there. Blocks without a language
-are not run.
+are not run, nor are indented ones: what stands there is in UNRUN.
 """
 
 from __future__ import annotations
@@ -45,6 +45,15 @@ for word in "$@"; do
   [ -e "$file" ] || { echo "$0: no file '$file'" >&2; exit 1; }
 done
 """
+# Commands that stand in documents indented, which is not run here, and why.
+UNRUN = {
+    "bench/cold/cold.py": "empties the page cache",
+    "bench/load/": "loads the machine for minutes",
+    "bench/peers/run": "installs and measures other engines",
+    "bench/quota.py": "needs cgroups of its own",
+    "ray_photographs.py": "tests/python/test_ray.py runs it",
+    "ai convert silero_vad_16k_op15.onnx": "tests/conformance/test_silero.py does so",
+}
 # Machines type faster than a server starts; other machines are not asked.
 CURL = """#!/bin/sh
 case "$*" in *localhost:*) ;; *) exit 0 ;; esac
@@ -94,6 +103,7 @@ def furnish(folder: Path) -> None:
     for name in ("include", "tests", "models", "bindings", "bench"):
         (folder / name).symlink_to(SOURCE / name)
     (folder / "build").symlink_to(BUILD)
+    (folder / "photographs").symlink_to(PHOTOGRAPH.parent)
     for model in ZOO.glob("*.lai"):
         give(model, folder / model.name)
     for name, source in {"model.lai": ZOO / "efficientnet-lite0.lai", "chelsea.png": PHOTOGRAPH,
@@ -193,6 +203,36 @@ def test_document(reader, document):
             pytest.fail(f"{document.name}:{block.line}: {error}", pytrace=False)
     if program:
         run_python(reader, program)
+
+
+def unrun(document: Path) -> list[str]:
+    """Commands of indented blocks; a line that ends with a backslash goes on."""
+    text = re.sub(r"^ *```.*?^ *```$", "", document.read_text(), flags=re.M | re.S)
+    found = re.findall(r"\n\n((?: {4,}[^\s*|-].*\n)+)", text)
+    return [re.sub(r"\\\n\s*", "", line).strip() for block in found
+            for line in re.findall(r"(?:.*\\\n)*.+", block)]
+
+
+def test_what_is_not_run_is_known():
+    """And names programs that are there, and options that they have."""
+    seen = set()
+    for document in [*DOCUMENTS, SOURCE / "docs/building.md"]:
+        for language, block in re.findall(r"^ *```(\w*)\n(.*?)^ *```$", document.read_text(), re.M | re.S):
+            assert language or not re.search(r"^ *(\$|ai|\./\S+|meson|cmake|python3?|curl) ", block, re.M)
+        for command in unrun(document):
+            name = next((name for name in UNRUN if command.startswith(name)), None)
+            assert name, f"{document.name}: not run, and not in UNRUN: {command}"
+            seen.add(name)
+            if command.startswith("ai "):
+                continue
+            program = command.split()[0]
+            program = SOURCE / ("" if "/" in program else "bindings/python/examples") / program
+            texts = "".join(path.read_text() for path in program.parent.iterdir()
+                            if path.is_file() and path.suffix in ("", ".py"))
+            assert program.exists(), f"{document.name}: {program}"
+            for option in re.findall(r"--[a-z][\w-]*", command.split("#")[0]):
+                assert f'"{option}"' in texts, f"{document.name}: {program.name} has no {option}"
+    assert seen == set(UNRUN)
 
 
 def test_differences_are_seen(reader):
