@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "binary.h"
+#include "window.h"
 
 /* The operand's dimensions in the place of N, C, H, W. */
 static void dims4(const ai_tensor *t, int64_t *dim)
@@ -97,14 +98,17 @@ void ai_binary_blocks_run(const ai_step *s, int64_t begin, int64_t end, void *sc
     int64_t blocks = (out->dim[1] + 15) / 16;
     int64_t columns = out->dim[3] * 16;
     const char *row[2];
-    char *first = (char *)scratch + ai_binary_scratch(s);
-    int64_t bytes = (columns * size(out) + 63) & ~(int64_t)63;
-    char *spread_row[2] = {first, is_direct(s->in[0], out) ? first : first + bytes};
+    char *part = scratch;
+    void *own = ai_scratch_take(&part, ai_binary_scratch(s), 1);
+    char *spread_row[2];
     bool is_dense = ai_plane_is_dense(out);
 
-    for (int i = 0; i < 2; i++)
-        is_dense = is_dense && is_direct(s->in[i], out) && s->in[i]->dim[2] == out->dim[2] &&
-                   ai_plane_is_dense(s->in[i]);
+    for (int i = 0; i < 2; i++) {
+        bool is_used = is_direct(s->in[i], out);
+        spread_row[i] = ai_scratch_take(&part, is_used ? 0 : columns * size(out), 1);
+        is_dense =
+            is_dense && is_used && s->in[i]->dim[2] == out->dim[2] && ai_plane_is_dense(s->in[i]);
+    }
     for (int64_t plane = begin; plane < end; plane++) {
         int64_t n = plane / blocks;
         int64_t block = plane % blocks;
@@ -124,7 +128,7 @@ void ai_binary_blocks_run(const ai_step *s, int64_t begin, int64_t end, void *sc
                               row[0], row[1],
                               (char *)out->data + (plane * out->plane + y * out->row) * size(out),
                               1, 1, columns * (is_dense ? out->dim[2] : 1), out->type, out->type},
-                          scratch);
+                          own);
         }
     }
 }
