@@ -67,6 +67,15 @@ static bool read_weights(const ai_graph *graph, const ai_graph_node *node, ai_we
     return count == 1 || (count == w->outputs && is_along);
 }
 
+static bool is_zeros(const ai_value *v)
+{
+    for (uint64_t i = 0; i < v->bytes && v->data != NULL; i++) {
+        if (((const uint8_t *)v->data)[i] != 0)
+            return false;
+    }
+    return v->data != NULL;
+}
+
 /* The bias of an output in units of scale_x * scale_w; false: it is no constant. */
 static bool bias_at(const ai_graph *graph, const ai_graph_node *node, int64_t output, double unit,
                     double *bias)
@@ -81,7 +90,7 @@ static bool bias_at(const ai_graph *graph, const ai_graph_node *node, int64_t ou
         b = ai_pass_constant(graph, from, 0, AI_S32);
         const ai_value *scale = ai_pass_constant(graph, from, 1, AI_F32);
         const ai_value *zero = ai_pass_input(graph, from, 2);
-        if (b == NULL || scale == NULL || (zero != NULL && zero->type != AI_S32))
+        if (b == NULL || scale == NULL || (zero != NULL && !is_zeros(zero)))
             return false;
         int64_t count = ai_pass_elements(scale);
         if (count != 1 && count <= output)
