@@ -183,6 +183,9 @@ static void fold_gemm(ai_graph *graph, uint32_t index, const ai_graph_node *gemm
                             inputs, 4);
 }
 
+/* Bytes whose sum s32 holds. */
+enum { MOST_POSITIONS = 1 << 23 };
+
 static void fold_node(ai_graph *graph, uint32_t index, const uint32_t *uses)
 {
     ai_graph_node *quantize = &graph->nodes[index];
@@ -207,7 +210,9 @@ static void fold_node(ai_graph *graph, uint32_t index, const uint32_t *uses)
     } else if (node->op == AI_OP_GLOBAL_AVERAGE_POOL) {
         const ai_value *v = &graph->values[x.value];
         ai_q_mean_params p = {x.scale / y.scale, (uint32_t)x.zero, (uint32_t)y.zero, 0};
-        if (v->has_shape && v->rank == 4 && isfinite(p.factor))
+        bool is_summed = v->has_shape && v->rank == 4 && v->dim[2] > 0 && v->dim[3] > 0 &&
+                         v->dim[2] <= MOST_POSITIONS / v->dim[3];
+        if (is_summed && isfinite(p.factor))
             ai_quantised_become(graph, quantize, node, AI_OP_Q_GLOBAL_AVERAGE_POOL, &p, sizeof p,
                                 &x.value, 1);
     } else if (node->op == AI_OP_AVERAGE_POOL) {
