@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import onnx
 import pytest
-from onnx_case import compare, data_sets, freeze, node_cases, run
+from onnx_case import DATA, compare, data_sets, freeze, node_cases, run
 
 import libai
 
@@ -65,6 +66,32 @@ def test_node(group, case, tmp_path):
 @pytest.mark.parametrize("group", GROUPS)
 def test_number_run(group):
     assert ran[group] >= GROUPS[group][0]
+
+
+# ---- All of the operators on quantised values, of any type, to the last bit of an integer ----
+
+QUANTISED = sorted(folder for folder in (DATA / "node").iterdir()
+                   if re.search("quantizelinear|qlinear|convinteger|matmulinteger", folder.name))
+NARROW = "_e4m3fn|_e5m2|_float4e2m1|_u?int[24]$|_blocked|_expanded"
+
+
+@pytest.mark.parametrize("folder", [pytest.param(folder, id=folder.name) for folder in QUANTISED])
+def test_quantised_node(folder, tmp_path):
+    model = onnx.load(folder / "model.onnx")
+    for inputs, expected in data_sets(folder, model):
+        if re.search(NARROW, folder.name):
+            with pytest.raises(libai.Error, match="not supported|only 0 is supported"):
+                run(model, inputs, tmp_path)
+            continue
+        found = run(model, inputs, tmp_path)
+        compare(found, expected)
+        for name, reference in expected.items():
+            if reference.dtype.kind in "iu":
+                assert (found[name] == reference).all()
+
+
+def test_quantised_nodes_in_scope():
+    assert sum(not re.search(NARROW, folder.name) for folder in QUANTISED) == 23
 
 
 # ---- What is refused, and in which words ----
