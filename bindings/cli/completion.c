@@ -36,6 +36,16 @@ static void print_quoted(FILE *f, const char *text, const char *also)
     }
 }
 
+/* What `ai` itself takes, without a command. */
+static const struct {
+    const char *name;
+    const char *help;
+} own[] = {{"help", "lists the commands"},
+           {"version", "prints the version"},
+           {"man", "prints the manual page"},
+           {"completion", "prints what makes a shell complete"}};
+enum { OWN_COUNT = sizeof own / sizeof own[0] };
+
 /* ---- bash: files where nothing else is known ---- */
 
 static void print_bash_option(FILE *f, const ai_cli_command *command, const ai_cli_option *option)
@@ -56,8 +66,10 @@ static void print_bash_choice(FILE *f, const ai_cli_command *command, const ai_c
 static void print_bash(FILE *f)
 {
     fputs("_ai() {\n  local at=${COMP_WORDS[COMP_CWORD]} words=''\n"
-          "  if ((COMP_CWORD == 1)); then\n    words='--help --version --man --completion",
+          "  if ((COMP_CWORD == 1)); then\n    words='",
           f);
+    for (int i = 0; i < OWN_COUNT; i++)
+        fprintf(f, "%s--%s", i ? " " : "", own[i].name);
     for (const ai_cli_command *const *c = ai_cli_commands; *c; c++)
         fprintf(f, " %s", (*c)->name);
     fputs("'\n  elif [[ $at == -* ]]; then\n    case ${COMP_WORDS[1]} in\n", f);
@@ -105,7 +117,11 @@ static void print_zsh(FILE *f)
         print_quoted(f, (*c)->summary, ":");
         fputs("'\n", f);
     }
-    fputs("  )\n  if ((CURRENT == 2)); then\n    _describe command commands\n    return\n  fi\n"
+    fputs("  )\n  local -a options=(\n", f);
+    for (int i = 0; i < OWN_COUNT; i++)
+        fprintf(f, "    '--%s:%s'\n", own[i].name, own[i].help);
+    fputs("  )\n  if ((CURRENT == 2)); then\n    _describe command commands\n"
+          "    [[ $PREFIX == -* ]] && _describe option options\n    return\n  fi\n"
           "  local command=${words[2]}\n  shift words\n  ((CURRENT--))\n  case $command in\n"
           "    --completion) _values shell bash zsh fish ;;\n",
           f);
@@ -114,7 +130,8 @@ static void print_zsh(FILE *f)
         each_option(f, *c, print_zsh_option);
         fputs("      '*:file:_files' ;;\n", f);
     }
-    fputs("  esac\n}\ncompdef _ai ai\n", f);
+    /* A file in fpath is the function's body at its first call, else it is read by the shell. */
+    fputs("  esac\n}\nif [[ $funcstack[1] == _ai ]]; then _ai; else compdef _ai ai; fi\n", f);
 }
 
 /* ---- fish ---- */
@@ -139,6 +156,9 @@ static void print_fish_option(FILE *f, const ai_cli_command *command, const ai_c
 
 static void print_fish(FILE *f)
 {
+    for (int i = 0; i < OWN_COUNT; i++)
+        fprintf(f, "complete -c ai -n __fish_use_subcommand -l %s -d '%s'%s\n", own[i].name,
+                own[i].help, strcmp(own[i].name, "completion") ? "" : " -x -a 'bash zsh fish'");
     for (const ai_cli_command *const *c = ai_cli_commands; *c; c++) {
         fprintf(f, "complete -c ai -n __fish_use_subcommand -f -a %s -d '", (*c)->name);
         print_quoted(f, (*c)->summary, "\\");

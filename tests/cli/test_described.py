@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -49,6 +50,49 @@ def test_other_shells(ai, commands, tmp_path, shell):
             assert re.search(rf"(--|-l ){option}\b", script.read_text())
     if shutil.which(shell):
         subprocess.run([shell, "-n", script], check=True)
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
+def test_fish_completes(ai, commands, tmp_path):
+    script = tmp_path / "ai.fish"
+    script.write_text(ai("--completion", "fish").out)
+
+    def offered(line: str) -> list[str]:
+        done = subprocess.run(["fish", "--no-config", "-c", f"source {script}; complete -C '{line}'"],
+                              capture_output=True, text=True, check=True, cwd=tmp_path,
+                              env={**os.environ, "HOME": str(tmp_path)})
+        return [row.split("\t")[0] for row in done.stdout.splitlines()]
+
+    assert offered("ai cl") == ["classify"]
+    assert set(offered("ai --")) == {"--help", "--version", "--man", "--completion"}
+    assert set(offered("ai --completion ")) == {"bash", "zsh", "fish"}
+    for name, options in commands.items():
+        assert set(offered(f"ai {name} --")) == {f"--{option}" for option in options}
+    assert set(offered("ai convert --weights ")) == {"f32", "f16", "s8"}
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not installed")
+def test_zsh_completes(ai, commands, tmp_path):
+    """As a file in fpath, which is the first call's body, with what it calls replaced by a print."""
+    (tmp_path / "_ai").write_text(ai("--completion", "zsh").out)
+    script = """
+fpath=($1); shift; autoload -U _ai; PREFIX=${@[-1]}; words=("$@"); CURRENT=$#
+_describe() { print -l -- ${(P)2} }
+_arguments() { print -l -- "$@" }
+_ai"""
+
+    def offered(*line: str) -> list[str]:
+        done = subprocess.run(["zsh", "-f", "-c", script, "zsh", tmp_path, *line],
+                              capture_output=True, text=True, check=False)
+        assert done.stderr == ""
+        return done.stdout.splitlines()
+
+    assert {row.split(":")[0] for row in offered("ai", "cl")} == set(commands)
+    assert {row.split(":")[0] for row in offered("ai", "-")} > {"--help", "--version", "--man"}
+    for name, options in commands.items():
+        rows = offered("ai", name, "-")
+        assert [re.match(r"\*?--([\w-]+)", row)[1] for row in rows[:-1]] == options
+    assert any(row.endswith(":(f32 f16 s8)") for row in offered("ai", "convert", "-"))
 
 
 def test_manual(ai, commands):
