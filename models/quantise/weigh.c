@@ -5,9 +5,8 @@
 
 #include <stdlib.h>
 
-/* In 1e-12 s, one thread at vnni. A larger kernel may run by Winograd in f32; a depthwise one saves
- * nothing that can be relied on. */
-enum { SAVED_BY_MAC = 8, SAVED_BY_WINDOW_MAC = 3, QUANTISE = 250, DEQUANTISE = 650 };
+/* In 1e-12 s, one thread at vnni. A depthwise Conv saves nothing that can be relied on. */
+enum { SAVED_BY_MAC = 8, SAVED_BY_WINOGRAD_MAC = 1, QUANTISE = 250, DEQUANTISE = 650 };
 
 typedef struct scales {
     uint32_t
@@ -35,17 +34,27 @@ static void join(scales *s, uint32_t a, uint32_t b)
     s->group[a > b ? a : b] = a > b ? b : a;
 }
 
+/* What Winograd may run in f32. */
+static bool is_by_winograd(const ai_conv_params *p)
+{
+    bool can = p->window.spatial == 2;
+    for (int i = 0; i < 2; i++)
+        can = can && p->window.kernel[i] == 3 && p->window.stride[i] == 1 &&
+              p->window.dilation[i] == 1;
+    return can;
+}
+
 static double saved_by(const ai_graph *graph, const ai_layer *l)
 {
-    const ai_value *w = ai_pass_input(graph, &graph->nodes[l->node], 1);
     if (l->kind != AI_LAYER_PRODUCT)
         return 0;
     double macs = (double)ai_pass_elements(&graph->values[l->sum]) * (double)l->inner;
+    const ai_graph_node *node = &graph->nodes[l->node];
     if (l->op != AI_OP_CONV)
         return macs * SAVED_BY_MAC;
-    int64_t inner = w->dim[1];
-    int64_t taps = l->inner / (inner > 0 ? inner : 1);
-    return inner == 1 ? 0 : macs * (taps == 1 ? SAVED_BY_MAC : SAVED_BY_WINDOW_MAC);
+    if (ai_pass_input(graph, node, 1)->dim[1] == 1)
+        return 0;
+    return macs * (is_by_winograd(node->params) ? SAVED_BY_WINOGRAD_MAC : SAVED_BY_MAC);
 }
 
 static void charge(scales *s, const ai_graph *graph, int32_t value, uint32_t layer, double each)

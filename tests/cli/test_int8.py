@@ -144,7 +144,7 @@ def test_deflated_and_shapes_with_one(ai, net, npz, tmp_path):
 
 
 def test_keep(ai, npz, tmp_path):
-    net, out = network(tmp_path / "net.onnx", inner=64), tmp_path / "net.lai"
+    net, out = network(tmp_path / "net.onnx", inner=128), tmp_path / "net.lai"
     assert ai("convert", net, "-o", out, "--int8", npz, "--keep", "stem", "--keep",
               "dense").status == 0
     assert forms(out) == {"stem": "f32", "middle": "int8", "sum": "f32", "pool": "f32",
