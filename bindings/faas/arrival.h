@@ -9,12 +9,15 @@
 #include <stdint.h>
 
 enum { AI_MOST_LINES = 1000 }; /* connections at once */
+enum { AI_MOST_BODIES = 8 };   /* of the greatest length, on their way in and waiting */
 
 typedef struct ai_arrivals {
     uint32_t longest_ms; /* from a request's first byte to its last */
     /* Writes a whole answer in the platform's words. line: the request's first, as far as known. */
     void (*refuse)(void *user, uint32_t status, const char *line, struct evbuffer *out);
     void *user;
+    uint64_t most; /* bytes of all requests, */
+    uint64_t held; /* of which so many have arrived and wait for their answers */
     struct event *watch;
 } ai_arrivals;
 
@@ -24,6 +27,9 @@ void ai_arrivals_close(ai_arrivals *arrivals);
 struct bufferevent *ai_arrivals_line(struct event_base *base);
 /* The request is whole. */
 void ai_arrivals_end(struct evhttp_request *http);
+/* How much of a body follows a head that came whole. So much is read at once, into one piece; what
+ * the length is worth is evhttp's to say. */
+uint64_t ai_arrival_left(const char *data, size_t bytes);
 /* Whether its headers leave no doubt about where its body ended. */
 bool ai_arrival_is_clear(struct evhttp_request *http);
 

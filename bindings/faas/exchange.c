@@ -257,6 +257,7 @@ static const struct refusal {
     {408, "Request Timeout", "Function.Timeout"},
     {413, "Payload Too Large", "Function.TooLarge"},
     {417, "Expectation Failed", "Function.BadInput"},
+    {429, "Too Many Requests", "Function.Busy"},
     {501, "Not Implemented", "Function.MethodNotAllowed"},
     {503, "Service Unavailable", "Function.OutOfMemory"}, /* last: for all others */
 };
@@ -278,7 +279,11 @@ static void say_refusal(ai_exchange *x, const struct refusal *r)
     else if (r->status == 413)
         ai_exchange_fail(x, 413, r->fault, "body is longer than the %zu bytes taken",
                          o->most_bytes);
-    else if (r->status == 501)
+    else if (r->status == 429) {
+        ai_exchange_reply(x, "Retry-After", "1");
+        ai_exchange_fail(x, 429, r->fault, "all requests have over %llu bytes, more are not taken",
+                         (unsigned long long)AI_MOST_BODIES * o->most_bytes);
+    } else if (r->status == 501)
         ai_exchange_fail(x, 501, r->fault, "method %.20s is not known", x->request.method);
     else if (r->status == 417)
         ai_exchange_fail(x, 417, r->fault, "what is expected is not 100-continue");

@@ -164,12 +164,18 @@ static void note(ai_job *job, size_t bytes_out)
         ai_log_request(x->function, &entry);
 }
 
+static size_t body_bytes(const ai_job *job)
+{
+    return job->body ? evbuffer_get_length(job->body) : 0;
+}
+
 static void finish(ai_job *job)
 {
     ai_server *s = job->server;
     if (s->http->dress && !job->is_streaming)
         s->http->dress(&job->x);
     size_t bytes_out = job->x.answer.bytes;
+    s->arrivals.held -= body_bytes(job);
     if (job->http) {
         leave(job);
         if (job->is_streaming)
@@ -273,6 +279,7 @@ static void on_request(struct evhttp_request *http, void *user)
         return;
     }
     s->jobs++;
+    s->arrivals.held += body_bytes(job);
     job->server = s;
     if (s->http->before)
         s->http->before(&job->x);
@@ -382,7 +389,11 @@ static bool open_events(ai_server *s)
     evhttp_set_allowed_methods(s->evhttp, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
                                               EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
                                               EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
-    s->arrivals = (ai_arrivals){s->function->settings.arrival_ms, refuse_arrival, s, NULL};
+    s->arrivals =
+        (ai_arrivals){.longest_ms = s->function->settings.arrival_ms,
+                      .refuse = refuse_arrival,
+                      .user = s,
+                      .most = AI_MOST_BODIES * (uint64_t)s->function->settings.most_bytes};
     return ai_arrivals_open(&s->arrivals, s->base) && event_add(s->news, NULL) == 0 &&
            evsignal_add(s->ends[0], NULL) == 0 && evsignal_add(s->ends[1], NULL) == 0;
 }

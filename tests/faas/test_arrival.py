@@ -137,6 +137,7 @@ WRONG = [(b"\x16\x03\x01\x00\xa5\r\n\r\n", 400, "BadInput"),
          (b"POST /a HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400, "BadInput"),
          (b"POST / HTTP/1.1\r\nContent-Length: \r\n\r\n" + b"1" * 9000, 400, "BadInput"),
          (b"BREW /a HTTP/1.1\r\n\r\n", 501, "MethodNotAllowed"),
+         (b"CONNECT x:1 HTTP/1.1\r\n\r\n", 501, "MethodNotAllowed"),
          (b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "BadInput")]
 
 
@@ -146,6 +147,56 @@ def test_what_is_refused_unread(server, data, status, fault):
     got = split(raw(server, data))
     assert got[0] == got[2]["statusCode"] == status
     assert got[2]["body"]["type"] == f"Function.{fault}" and got[2]["body"]["error"]
+
+
+@pytest.mark.parametrize("data, status, fault", WRONG)
+@pytest.mark.parametrize("first", [b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", request(picture())],
+                         ids=["at once", "later"])
+def test_what_is_refused_behind_an_answer(server, first, data, status, fault):
+    got = raw(server, first + data)
+    answer = got[got.rindex(b"HTTP/1.1 "):]
+    assert got.startswith(b"HTTP/1.1 200") and got != answer
+    status_line, _, body = split(answer)
+    assert status_line == body["statusCode"] == status
+    assert body["body"]["type"] == f"Function.{fault}" and body["body"]["error"]
+
+
+def test_bodies_of_all(serve, models):
+    """No more of them at once than eight of the greatest length: the one that is too much goes, what
+    gone callers left does not count, and all others have their answers."""
+    server = serve("--model", models, "--most-bytes", "1000000")
+    body = picture() + bytes(1_000_000 - len(picture()))
+    whole = request(body)
+
+    def begin(data):
+        s = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        s.sendall(data)
+        return s
+
+    for _ in range(3):  # the gone
+        begin(whole[:-1]).close()
+    time.sleep(0.3)
+    held = [begin(whole[:-1]) for _ in range(7)]
+    time.sleep(0.3)
+    assert ranking(server.post(picture()))[0] == "red"
+    late = begin(whole[:-500_000])
+    time.sleep(0.3)
+    with begin(whole[:-400_000]) as s:
+        got = b""
+        while part := s.recv(65536):
+            got += part
+    status, headers, answer = split(got)
+    assert status == 429 and headers["retry-after"] == "1", answer
+    assert answer["body"]["type"] == "Function.Busy" and "8000000 bytes" in answer["body"]["error"]
+    for s in held:
+        s.sendall(whole[-1:])
+        assert s.recv(65536).startswith(b"HTTP/1.1 200")
+        s.close()
+    late.sendall(whole[-500_000:])
+    assert late.recv(65536).startswith(b"HTTP/1.1 200")
+    for _ in range(20):  # what is answered does not count either
+        assert server.post(body).status == 200
+    assert [line["status"] for line in server.stop()].count(429) == 1
 
 
 def test_refused_in_the_platforms_words(serve, models):
