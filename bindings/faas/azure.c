@@ -217,14 +217,20 @@ static json_t *read_host(const ai_exchange *x)
     return NULL;
 }
 
-static void answer_any(ai_worker *w, ai_exchange *x)
+bool ai_azure_answer(ai_worker *w, ai_exchange *x)
 {
     json_t *json = read_host(x);
-    if (json)
-        answer_call(w, x, json);
-    else if (!ai_cloudevents_answer(w, x))
-        ai_worker_answer(w, x->model, &x->request, &x->answer);
+    if (!json)
+        return false;
+    answer_call(w, x, json);
     json_decref(json);
+    return true;
+}
+
+static void answer_any(ai_worker *w, ai_exchange *x)
+{
+    if (!ai_azure_answer(w, x) && !ai_cloudevents_answer(w, x))
+        ai_worker_answer(w, x->model, &x->request, &x->answer);
 }
 
 /* ---- The platform ---- */

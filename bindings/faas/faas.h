@@ -255,6 +255,8 @@ const ai_route *ai_route_find(const ai_http *http, const char *method, const cha
 
 /* Answers a body in CloudEvents' form (binary, structured, batch); false: it is none. */
 bool ai_cloudevents_answer(ai_worker *w, ai_exchange *x);
+/* Answers what Azure's host posts for a trigger; false: it is no such call. */
+bool ai_azure_answer(ai_worker *w, ai_exchange *x);
 
 /* ---- Lines (log.c) and counters (metrics.c) ---- */
 
