@@ -50,6 +50,7 @@ UNRUN = {
     "bench/cold/cold.py": "empties the page cache",
     "bench/load/": "loads the machine for minutes",
     "bench/peers/run": "installs and measures other engines",
+    "bench/python_call.py": "measures a call by itself",
     "bench/quota.py": "needs cgroups of its own",
     "ray_photographs.py": "tests/python/test_ray.py runs it",
     "ai convert silero_vad_16k_op15.onnx": "tests/conformance/test_silero.py does so",
@@ -206,10 +207,12 @@ def test_document(reader, document):
 
 
 def unrun(document: Path) -> list[str]:
-    """Commands of indented blocks; a line that ends with a backslash goes on."""
+    """Commands of indented blocks, without what stands before the program's name; a line that ends
+    with a backslash goes on."""
     text = re.sub(r"^ *```.*?^ *```$", "", document.read_text(), flags=re.M | re.S)
     found = re.findall(r"\n\n((?: {4,}[^\s*|-].*\n)+)", text)
-    return [re.sub(r"\\\n\s*", "", line).strip() for block in found
+    before = r"^\s*(?:\w+=\S+ |taskset -c \S+ |python3 )*"
+    return [re.sub(before, "", re.sub(r"\\\n\s*", "", line)).strip() for block in found
             for line in re.findall(r"(?:.*\\\n)*.+", block)]
 
 
