@@ -128,7 +128,7 @@ static void print_text(const facts *f, bool with_steps)
     print_row("session", "%s, arena, state, plan and threads together", f->run.memory_bytes);
     print_row("function",
               "%s, the memory size to give: file, session and 40 MiB for the program\n"
-              "            and a photograph of eight million pixels",
+              "            and what it is given, such as a photograph of eight million pixels",
               f->function_bytes);
     if (with_steps)
         print_steps(f);
