@@ -92,7 +92,7 @@ int ai_http_serve(ai_function *f, const ai_http *http)
     return f && http;
 }
 
-uint32_t ai_environment_number(const char *variable, uint32_t other)
+uint32_t ai_environment_port(const char *variable, uint32_t other)
 {
     return variable ? other : 0;
 }
