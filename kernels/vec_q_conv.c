@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "f32_tile_rep.h"
-#include "vec.h"
+#include "q_strip.h"
 
 #define BYTES_OF2(name, level) ai_u8_##name##_##level
 #define BYTES_OF(name, level)  BYTES_OF2(name, level)
@@ -26,56 +26,23 @@ enum { PIXELS = 6 };
 enum { PIXELS = 4 };
 #endif
 
-/* Pixels of which all panels are made before the next ones are widened: at most. */
-enum { STRIP = 64 };
-
-#define NOINLINE __attribute__((noinline)) /* a tile by itself is what tests look at */
-
 ai_kernel_fn CONV;
 ai_kernel_fn BYTES(depthwise_4x16);
 
-typedef struct strip {
-    const ai_q_conv_args *args;
-    const uint8_t *residual[STRIP];
-    uint8_t *out[STRIP];
-    int32_t sums[PIXELS * 16]; /* of a tile */
-} strip;
-
-/* The sums of `count` pixels, from `first` on, become bytes. */
-static void finish(const strip *s, int first, int count, int32_t panel)
-{
-    const ai_q_conv_args *a = s->args;
-    const int32_t *sums = s->sums;
-    const vf scale = v_load(a->scale + panel * 16);
-    const vf least = v_set((float)-a->middle), most = v_set((float)(255 - a->middle));
-    const vf own = v_set(a->own), other = v_set(a->other), offset = v_set(a->offset);
-    const vf lo = v_set((float)(a->lo - a->zero)), hi = v_set((float)(a->hi - a->zero));
-    const vi zero = i_set((uint32_t)a->zero);
-    for (int i = first; i < first + count; i++, sums += 16) {
-        vf x = v_mul(v_from_int(i_load(sums)), scale);
-        if (a->residual) {
-            const vf r = v_load_u8(s->residual[i] + panel * a->residual_plane);
-            x = v_round(v_within(x, least, most));
-            x = v_fma(x, own, v_fma(r, other, offset));
-        }
-        x = v_within(x, lo, hi);
-        i_store_u8(s->out[i] + panel * a->out_plane, i_add(i_round(x), zero));
-    }
-}
-
 /* ---- All channels: some pixels by a panel ---- */
 
-#define START(p, b, o) vi sum##p = bias;
+#define START(p, b, o) vi sum##p = start;
 #define EVEN(p, b, o)  sum##p = i_dot2(sum##p, even, q + 4 * (p));
 #define ODD(p, b, o)   sum##p = i_dot2(sum##p, odd, q + 4 * (p) + 2);
 #define STORE(p, b, o) i_store(s->sums + 16 * (p), sum##p);
 #define TILE(n)                                                                                    \
-    static NOINLINE void tile_##n(strip *s, int first, int32_t panel, const int16_t *q)            \
+    static NOINLINE void tile_##n(strip *s, int first, int32_t panel, const char *prepared)        \
     {                                                                                              \
         const ai_q_conv_args *a = s->args;                                                         \
         const int64_t panel_bytes = a->tap_count * 64;                                             \
         const int8_t *w = a->weights + panel * panel_bytes, *const end = w + panel_bytes;          \
-        const vi bias = i_load(a->bias + panel * 16);                                              \
+        const int16_t *q = (const int16_t *)(const void *)prepared;                                \
+        const vi start = i_load(s->start);                                                         \
         REP##n(START);                                                                             \
         for (; w < end; w += 64, q += 4 * (n)) {                                                   \
             const vh even = i_even_s8(w);                                                          \
@@ -96,8 +63,8 @@ TILE(6)
 TILE(4)
 #endif
 
-/* Bytes 0, 2, 1, 3 of each four of a pixel, `step` numbers apart. */
-static void widen(const ai_q_conv_args *a, const uint8_t *in, int16_t *wide, int64_t step)
+/* Bytes 0, 2, 1, 3 of each four as s16. */
+static void widen(const ai_q_conv_args *a, const uint8_t *in, char *wide, int64_t step)
 {
     for (int64_t i = 0; i < a->tap_count; i++, wide += step) {
         uint32_t four;
@@ -107,42 +74,15 @@ static void widen(const ai_q_conv_args *a, const uint8_t *in, int16_t *wide, int
     }
 }
 
-/* Widens pixels [first, first + count) of the rows in turn, tile by tile. */
-static void fill(strip *s, int64_t first, int count)
+static void start(strip *s, int32_t panel)
 {
-    const ai_q_conv_args *a = s->args;
-    const int whole = count - count % PIXELS;
-    for (int i = 0; i < count; i++) {
-        const int64_t row = a->row_begin + (first + i) / a->ow, x = (first + i) % a->ow;
-        const int64_t begin = i < whole ? i - i % PIXELS : i;
-        const int64_t step = i < whole ? PIXELS * 4 : 4;
-        widen(a, a->in + row * a->in_row + x * a->in_step,
-              a->wide + begin * a->tap_count * 4 + (i - begin) * 4, step);
-        s->out[i] = a->out + row * a->out_row + x * a->out_step;
-        if (a->residual)
-            s->residual[i] = a->residual + row * a->residual_row + x * 16;
-    }
+    s->start = s->args->bias + panel * 16;
 }
 
 void CONV(const void *args)
 {
-    const ai_q_conv_args *a = args;
-    const int64_t pixels = (int64_t)(a->row_end - a->row_begin) * a->ow;
-    const int room = a->wide_pixels < STRIP ? a->wide_pixels : STRIP;
-    const int whole = room < PIXELS ? room : room - room % PIXELS;
-    strip s = {.args = a};
-    int count;
-    for (int64_t first = 0; first < pixels; first += count) {
-        count = pixels - first <= room ? (int)(pixels - first) : whole;
-        fill(&s, first, count);
-        for (int32_t panel = a->panel_begin; panel < a->panel_end; panel++) {
-            int i = 0;
-            for (; i + PIXELS <= count; i += PIXELS)
-                TILE_ALL(&s, i, panel, a->wide + i * a->tap_count * 4);
-            for (; i < count; i++)
-                tile_1(&s, i, panel, a->wide + i * a->tap_count * 4);
-        }
-    }
+    static const strip_level level = {PIXELS, 8, widen, start, TILE_ALL, tile_1};
+    over_strips(args, &level);
 }
 
 /* ---- Depthwise: each lane its own channel, taps by fours, four pixels ---- */
@@ -171,7 +111,8 @@ static void dot_channels(strip *s, const uint8_t *const in[4], int32_t panel)
 void BYTES(depthwise_4x16)(const void *args)
 {
     const ai_q_conv_args *a = args;
-    strip s = {.args = a};
+    strip s;
+    s.args = a;
     for (int32_t panel = a->panel_begin; panel < a->panel_end; panel++)
         for (int32_t row = a->row_begin; row < a->row_end; row++)
             for (int32_t col = 0; col < a->ow; col += 4) {
