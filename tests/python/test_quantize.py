@@ -47,11 +47,11 @@ def arrays():
 
 def test_report(net, arrays, tmp_path):
     parts = []
-    made = libai.quantize(net, tmp_path / "a.lai", arrays, keep=["stem"],
+    made = libai.quantize(net, tmp_path / "a.lai", arrays, keep=["dense"],
                           progress=lambda part, done, total: parts.append(part))
     assert made.path == str(tmp_path / "a.lai") and (made.samples, made.skipped) == (8, 0)
     rows = {layer.name: layer for layer in made.layers}
-    assert rows["stem"].kept and rows["stem"].why == "asked for"
+    assert rows["dense"].kept and rows["dense"].why == "asked for"
     assert not rows["middle"].kept and rows["middle"].form == "int8" and rows["middle"].snr > 10
     assert {"samples", "ranges", "layers", "whole"} <= set(parts)
     # What the whole is said to have lost is what it loses.
@@ -62,7 +62,7 @@ def test_report(net, arrays, tmp_path):
     assert made.whole.error > 0
     assert made.whole.agreement == np.mean([a.argmax() == b.argmax() for a, b in pairs])
     assert "<td>middle</td><td>Conv</td><td>int8</td>" in made._repr_html_()
-    assert "Conv 'stem': asked for" in str(made) and made.summary in str(made)
+    assert "Gemm 'dense': asked for" in str(made) and made.summary in str(made)
 
 
 def test_same_from_every_form(net, arrays, tmp_path):
@@ -118,6 +118,69 @@ def test_refused(net, tmp_path, calibration, kind, said):
     with pytest.raises(kind, match=said):
         libai.quantize(net, tmp_path / "a.lai", calibration)
     assert (tmp_path / "a.lai").read_bytes() == b"before"
+
+
+def test_two_inputs(tmp_path):
+    """Each sample has all of them by name; a folder of images cannot."""
+    dice = np.random.default_rng(5)
+    nodes = [helper.make_node("MatMul", ["a", "w"], ["p"], name="left"),
+             helper.make_node("MatMul", ["b", "w"], ["q"], name="right"),
+             helper.make_node("Add", ["p", "q"], ["y"], name="sum")]
+    path = tmp_path / "two.onnx"
+    save(network(nodes, {"a": [1, 64], "b": [1, 64]}, {"y": [1, 32]},
+                 [("w", dice.standard_normal((64, 32)).astype(np.float32))]), path)
+    a, b = dice.standard_normal((2, 5, 64)).astype(np.float32)
+    made = libai.quantize(path, tmp_path / "a.lai", {"b": b, "a": a})
+    assert made.samples == 5 and made.whole.snr > 20
+    again = libai.quantize(path, tmp_path / "b.lai", [{"a": x, "b": y} for x, y in zip(a, b)])
+    assert Path(made.path).read_bytes() == Path(again.path).read_bytes()
+    with pytest.raises(ValueError, match="a sample is needed as a dict of arrays: 'a', 'b'"):
+        libai.quantize(path, tmp_path / "c.lai", a)
+    with pytest.raises(ValueError, match="a sample has no array 'b'"):
+        libai.quantize(path, tmp_path / "c.lai", {"a": a})
+    (tmp_path / "a.png").write_bytes(PHOTO.read_bytes())
+    with pytest.raises(ValueError, match="the network has 2 inputs, an image is one"):
+        libai.quantize(path, tmp_path / "c.lai", tmp_path, image=SQUARE)
+    assert not (tmp_path / "c.lai").exists()
+
+
+def test_one_sample(net, arrays, tmp_path):
+    made = libai.quantize(net, tmp_path / "a.lai", arrays[:1])
+    assert (made.samples, made.whole.rows) == (1, 1) and made.whole.snr > 20
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf, 1e38])
+def test_numbers_without_end(net, arrays, tmp_path, number):
+    wrong = arrays.copy()
+    wrong[2, 0, 1, 1] = number
+    with pytest.raises(libai.Error, match="'image' has a number that is not finite, or beyond 1e36, on "
+                                          "calibration sample 3"):
+        libai.quantize(net, tmp_path / "a.lai", wrong)
+    assert not (tmp_path / "a.lai").exists()
+
+
+def test_bad_files(net, arrays, tmp_path):
+    """Pickles are not loaded, damaged files are refused, and none leaves a target."""
+    bad, out = tmp_path / "bad.npz", tmp_path / "a.lai"
+    np.savez(bad, image=np.array([{}], object))
+    with pytest.raises(ValueError, match="allow_pickle"):
+        libai.quantize(net, out, bad)
+    np.savez(bad, image=arrays)
+    bad.write_bytes(bad.read_bytes()[:-40])
+    with pytest.raises(Exception, match="zip"):
+        libai.quantize(net, out, bad)
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(libai.Error, match="is no JSON"):
+        libai.quantize(net, out, tmp_path / "bad.json")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(b"none")
+    with pytest.warns(UserWarning, match="left out"), pytest.raises(
+            libai.Error, match="none of 1 calibration samples can be read"):
+        libai.quantize(net, out, folder, image=SQUARE)
+    with pytest.raises(FileNotFoundError):
+        libai.quantize(net, out, tmp_path / "no.npz")
+    assert not out.exists()
 
 
 def test_refused_options(net, arrays, tmp_path):
