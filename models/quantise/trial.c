@@ -13,7 +13,9 @@ static const double LEAST_DECIBELS = 10;
 
 double ai_decibels(double signal, double noise)
 {
-    double db = noise > 0 && signal > 0 ? 10 * log10(signal / noise) : signal > 0 ? 99 : 0;
+    if (!(signal > 0))
+        return 0;
+    double db = noise == 0 ? 99 : 10 * log10(signal / noise);
     return db > 99 ? 99 : db > -99 ? db : -99;
 }
 

@@ -38,8 +38,10 @@ START_TEST(histogram_widens)
     }
     ck_assert(h->lo == -4096 && h->hi == 1e30f && h->total == 10);
     ck_assert_uint_eq(h->bins[AI_HISTOGRAM_BINS / 2 - 1], 4);
-    const float nan = NAN;
-    ck_assert(!ai_histogram_add(h, &nan, 1));
+    const float bad[] = {NAN, INFINITY, -INFINITY, 1.1e36f, -1.1e36f};
+    for (int i = 0; i < 5; i++)
+        ck_assert(!ai_histogram_add(h, &bad[i], 1));
+    ck_assert(h->total == 10);
 }
 END_TEST
 
@@ -105,6 +107,14 @@ START_TEST(numbers_round)
 }
 END_TEST
 
+START_TEST(ratios_are_numbers)
+{
+    ck_assert(ai_decibels(100, 1) == 20 && ai_decibels(1, 100) == -20);
+    ck_assert(ai_decibels(1, 0) == 99 && ai_decibels(0, 0) == 0 && ai_decibels(1e-30, 1e30) == -99);
+    ck_assert(ai_decibels(1, INFINITY) == -99 && ai_decibels(1, NAN) == -99);
+}
+END_TEST
+
 Suite *quantise_suite(void)
 {
     Suite *suite = suite_create("quantise");
@@ -115,6 +125,7 @@ Suite *quantise_suite(void)
     tcase_add_test(tests, ranges_of_outliers);
     tcase_add_test(tests, ranges_hold_zero);
     tcase_add_test(tests, numbers_round);
+    tcase_add_test(tests, ratios_are_numbers);
     suite_add_tcase(suite, tests);
     return suite;
 }
