@@ -127,6 +127,15 @@ def test_fork_while_a_classifier_is_busy(double):
         assert in_child(lambda: list(handler({}))) == "['error']"  # idle at the fork: it answers
 
 
+def test_misuse(double):
+    """Threads, forks, closing and signals at random; `misuse.py MODEL WRITER 60` goes on for longer."""
+    script = os.path.join(os.path.dirname(__file__), "misuse.py")
+    done = subprocess.run([sys.executable, script, double,
+                           os.path.join(os.environ["AI_ZOO"], "charrnn.lai"), "3"],
+                          capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
 # ---- Pickles ----
 
 def test_pickle(double, tmp_path):

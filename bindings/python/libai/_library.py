@@ -177,16 +177,19 @@ class Turns:
             if not self._is_busy:
                 self._release()
 
-    def forget_turns(self) -> None:
-        """In a child of fork the lock may be held by a thread that is not there."""
+    def after_fork(self) -> None:
+        """In the child the lock may be held by a thread that is not there. What that thread was amid of,
+        nobody can go on with or free."""
+        if self._is_busy:
+            self.handle = c_void_p()
         self._lock, self._is_busy = threading.RLock(), False
 
     def _release(self) -> None:
-        if self.handle:
-            self._free()
-            self.handle = c_void_p()
+        handle, self.handle = self.handle, c_void_p()  # first: a fork meanwhile must not free it again
+        if handle:
+            self._free(handle)
 
-    def _free(self) -> None:
+    def _free(self, handle: c_void_p) -> None:
         raise NotImplementedError
 
     def _title(self) -> str:

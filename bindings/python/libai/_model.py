@@ -9,7 +9,6 @@ import threading
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from . import _library as lib
@@ -89,6 +88,8 @@ class Model:
         self._mine = _Mine()
         self._sessions: weakref.WeakSet[Session] = weakref.WeakSet()
         self._file: File | None = File(path)
+        self._inputs: list[Tensor] | None = None
+        self._outputs: list[Tensor] | None = None
         about = lib.sized(lib.ModelInfo)
         lib.core().ai_model_describe(self._file.handle, ctypes.byref(about))
         self._about = about
@@ -99,17 +100,18 @@ class Model:
         self.file_bytes: int = about.file_bytes
         forked.add(self)
 
-    @cached_property
+    # No functools.cached_property: before Python 3.12 it has a lock that a fork may find taken.
+    @property
     def inputs(self) -> list[Tensor]:
-        return self._tensors(lib.core().ai_model_input, self._about.input_count)
+        if self._inputs is None:
+            self._inputs = self._tensors(lib.core().ai_model_input, self._about.input_count)
+        return self._inputs
 
-    @cached_property
+    @property
     def outputs(self) -> list[Tensor]:
-        return self._tensors(lib.core().ai_model_output, self._about.output_count)
-
-    @cached_property
-    def _output_names(self) -> list[str]:
-        return [tensor.name for tensor in self.outputs]
+        if self._outputs is None:
+            self._outputs = self._tensors(lib.core().ai_model_output, self._about.output_count)
+        return self._outputs
 
     def _tensors(self, function: Any, count: int) -> list[Tensor]:
         tensors = []
@@ -150,10 +152,10 @@ class Model:
     def __reduce__(self) -> tuple[Any, ...]:
         return reopen, (type(self), self.path, self.digest, self._asked)
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         mine = self._mine.session
         for session in list(self._sessions):
-            session.forget_turns()
+            session.after_fork()
             if session is not mine:  # of a thread that is not here
                 session.close()
 
@@ -185,7 +187,7 @@ class Model:
         if out is None and session is not None and self._file is not None:
             results = session.take_turn(session.infer_again, given)
             if results is not None:
-                return self._answer(results, by_name)
+                return self._answer(session, results, by_name)
         arrays = [self._input(tensor, given) for tensor in self.inputs]
         if len(given) != len(arrays):
             names = {tensor.name for tensor in self.inputs}
@@ -193,12 +195,12 @@ class Model:
             raise ValueError(f"{self._title()} has no input '{unknown}'")
         session = self._session([array.shape for array in arrays])
         targets = None if out is None else self._targets(session, out, arrays)
-        return self._answer(session.take_turn(session.infer, arrays, targets), by_name)
+        return self._answer(session, session.take_turn(session.infer, arrays, targets), by_name)
 
-    def _answer(self, results: list[Array], by_name: bool) -> Any:
+    def _answer(self, session: Session, results: list[Array], by_name: bool) -> Any:
         if not by_name and len(results) == 1:
             return results[0]
-        return dict(zip(self._output_names, results))
+        return dict(zip(session.names, results))
 
     def _only_input(self) -> str:
         if len(self.inputs) != 1:
@@ -299,7 +301,7 @@ forked: weakref.WeakSet[Any] = weakref.WeakSet()  # what has locks or sessions t
 
 def _after_fork() -> None:
     for one in list(forked):
-        one._after_fork()
+        one.after_fork()
 
 
 os.register_at_fork(after_in_child=_after_fork)

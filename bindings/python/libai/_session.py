@@ -66,6 +66,7 @@ class Session(lib.Turns):
         # No operator makes a shape that depends on values, so these hold for every call.
         self._slots = self._bound(lib.core().ai_session_input, inputs, self._given)
         self.outputs = self._bound(lib.core().ai_session_output, outputs, self._taken)
+        self.names = [name for name, *_ in self.outputs]
 
     def _bound(self, ask: Callable[..., int], tensors: Sequence[Tensor], views: Any) -> list[Slot]:
         slots = []
@@ -76,8 +77,8 @@ class Session(lib.Turns):
             slots.append((tensor.name, tensor.dtype, tuple(info.dim[:info.rank]), view))
         return slots
 
-    def _free(self) -> None:
-        lib.core().ai_session_close(self.handle)
+    def _free(self, handle: c_void_p) -> None:
+        lib.core().ai_session_close(handle)
 
     def _title(self) -> str:
         return self._name

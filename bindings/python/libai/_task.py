@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
+from ctypes import c_void_p
 from typing import Any, TypeVar
 
 from . import _library as lib
@@ -33,8 +34,8 @@ class OnModel(lib.Turns):
                   self._file.handle, ctypes.byref(options))
         forked.add(self)
 
-    def _free(self) -> None:
-        getattr(lib.task(), f"ai_{self._kind}_close")(self.handle)
+    def _free(self, handle: c_void_p) -> None:
+        getattr(lib.task(), f"ai_{self._kind}_close")(handle)
 
     def _title(self) -> str:
         return f"{self._kind} '{self._model.name}'"
@@ -51,6 +52,6 @@ class OnModel(lib.Turns):
                                "it has to be opened anew")
         return super().take_turn(function, *arguments)
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         self._was_busy |= self._is_busy
-        self.forget_turns()
+        super().after_fork()
