@@ -27,16 +27,19 @@ def run(*command, **options):
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
+def build(folder):
     # meson and its helpers stand beside this Python, where the README's `pip install .` fetches them.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
         f"--config-settings=build-dir={folder}/build", "--wheel-dir", folder, SOURCE,
-        env={**CLEAN, "PATH": path})
+        env={**CLEAN, "PATH": path, "SOURCE_DATE_EPOCH": "1700000000"})
     (made,) = folder.glob("*.whl")
     return made
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,24 @@ def test_size_and_contents(wheel):
     for needed in ("libai.so.0", "libai-convert.so.0", "libai-task.so.0", "libjpeg.so", "py.typed"):
         assert any(name.startswith(f"libai/{needed}") for name in names), needed
     assert not [name for name in names if name.endswith((".lai", ".onnx", ".a", ".h", ".pc"))]
+
+
+def test_licences(wheel):
+    """Of libai, of each library beside it, and of what is linked into ai-function."""
+    files = zipfile.ZipFile(wheel)
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in files.namelist())
+    said = {name.split("/")[-1]: files.read(name).decode() for name in files.namelist()
+            if name.startswith("libai/licences/")}
+    for stem, word in {"libjpeg": "Independent JPEG Group", "libpng": "PNG Reference Library",
+                       "libjansson": "Petri Lehtinen", "libprotobuf-c": "BSD", "libevent": "Provos",
+                       "zlib": "Gailly", "libc6": "Lesser General Public"}.items():
+        assert [name for name in said if name.startswith(stem) and word in said[name]], (stem, list(said))
+    carried = [name for name in files.namelist() if re.match(r"libai/lib(?!ai)[^/]*\.so", name)]
+    assert len(carried) == 4, carried
+
+
+def test_two_builds_have_the_same_bytes(wheel, tmp_path):
+    assert build(tmp_path / "in another folder").read_bytes() == wheel.read_bytes()
 
 
 def test_its_own_libraries_come_first(fresh):
