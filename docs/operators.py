@@ -25,7 +25,7 @@ REMARK = re.compile(r"/\* (\w+)(?:, ([\w ]+))?(?:: (.*))? \*/", re.S)
 ROW = re.compile(r'AI_LOWER\("(\w+)", (\d+), (\w+),')
 TOKEN = re.compile(f"(?P<row>{ROW.pattern})|(?P<comment>/\\*.*?\\*/)", re.S)
 KERNEL = re.compile(r"AI_KERNEL\(AI_K_(\w+), (\w+), (\w+), AI_LAYOUT_(\w+), (\w+),")
-LEVELS = ["ref", "avx2", "avx512", "vnni", "neon", "dotprod", "openblas", "onednn"]
+LEVELS = ["ref", "avx2", "avx512", "vnni", "amx", "neon", "dotprod", "openblas", "onednn"]
 
 
 class Wrong(Exception):

@@ -10,9 +10,9 @@
 extern "C" {
 #endif
 
-/* Reads AI_CPU (the highest level allowed, by name: ref, avx2, avx512, vnni, neon, dotprod, or a
- * back end beside all levels: openblas, onednn) and sets *mask for ai_options.cpu; unset or empty:
- * 0. An unknown or missing level is an error that names it and those that are there. */
+/* Reads AI_CPU (the highest level allowed, by name: ref, avx2, avx512, vnni, amx, neon, dotprod,
+ * or a back end beside all levels: openblas, onednn) and sets *mask for ai_options.cpu; unset or
+ * empty: 0. An unknown or missing level is an error that names it and those that are there. */
 AI_API ai_status ai_task_cpu(uint32_t *mask, ai_error *err);
 
 /* The same for the level of that name. */

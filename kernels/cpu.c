@@ -18,13 +18,36 @@ static uint64_t saved_registers(void)
     return (uint64_t)high << 32 | low;
 }
 
+#if defined(__linux__)
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The system saves 8 kB more of a thread from its first tile on, and asks to be asked by a process:
+ * once or often. It refuses where a thread has too small a stack for signals (sigaltstack). */
+static bool may_use_tiles(void)
+{
+    const long request = 0x1023, tile_data = 18; /* ARCH_REQ_XCOMP_PERM, <asm/prctl.h> */
+    return syscall(SYS_arch_prctl, request, tile_data) == 0;
+}
+
+#else
+
+static bool may_use_tiles(void)
+{
+    return false;
+}
+
+#endif
+
 static uint32_t machine_levels(void)
 {
     const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28, f16c = 1u << 29;
     const uint32_t avx2 = 1u << 5;
     const uint32_t avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
-    const uint32_t vnni = 1u << 11;
+    const uint32_t vnni = 1u << 11, amx = 1u << 24 | 1u << 25;         /* tiles, of s8 */
     const uint64_t ymm = 0x6, zmm = 0xe6; /* SSE, AVX; and mask, upper halves, upper sixteen */
+    const uint64_t tiles = 0x60000;
     uint32_t a, b, c, d, cpu = AI_CPU_REF;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !HAS(c, fma | osxsave | avx | f16c))
         return cpu;
@@ -35,7 +58,10 @@ static uint32_t machine_levels(void)
     if (!HAS(saved, zmm) || !HAS(b, avx512))
         return cpu;
     cpu |= AI_CPU_AVX512;
-    return HAS(c, vnni) ? cpu | AI_CPU_VNNI : cpu;
+    if (!HAS(c, vnni))
+        return cpu;
+    cpu |= AI_CPU_VNNI;
+    return HAS(d, amx) && HAS(saved, tiles) && may_use_tiles() ? cpu | AI_CPU_AMX : cpu;
 }
 
 #elif defined(__aarch64__) && defined(__linux__)

@@ -186,6 +186,8 @@ typedef struct ai_to_bytes_args {
     int32_t      zero;
 } ai_to_bytes_args;
 
+enum { AI_Q_PIXELS = 64 };
+
 /* Products of u8 and s8, summed in s32 (modulo 2^32), for the blocks of 16 outputs [panel_begin,
  * panel_end) and the output rows [row_begin, row_end). An input of the sum is four neighbouring bytes:
  * those at in + row * in_row + column * in_step + taps[t]. Q_DEPTHWISE: it is the bytes of output o's
@@ -222,6 +224,8 @@ typedef struct ai_q_conv_args {
     float          own, other, offset;
     int16_t       *wide; /* Q_CONV: room for wide_pixels times tap_count fours of a level that widens */
     int32_t        wide_pixels; /* at least 1 */
+    uint8_t       *rows; /* Q_CONV: in place of wide, room for AI_Q_PIXELS pixels of whole 64 bytes each
+                          * at a multiple of 64; or NULL: a level that wants it does without */
 } ai_q_conv_args;
 
 /* Pooling of one block of 16 channels of one image, output rows [row_begin, row_end). Taps outside

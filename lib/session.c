@@ -241,10 +241,10 @@ static const char *level_name(uint32_t level)
     static const struct {
         uint32_t level;
         const char *name;
-    } levels[] = {{AI_CPU_REF, "ref"},           {AI_CPU_AVX2, "avx2"},
-                  {AI_CPU_AVX512, "avx512"},     {AI_CPU_VNNI, "vnni"},
-                  {AI_CPU_NEON, "neon"},         {AI_CPU_DOTPROD, "dotprod"},
-                  {AI_CPU_OPENBLAS, "openblas"}, {AI_CPU_ONEDNN, "onednn"}};
+    } levels[] = {
+        {AI_CPU_REF, "ref"},         {AI_CPU_AVX2, "avx2"},         {AI_CPU_AVX512, "avx512"},
+        {AI_CPU_VNNI, "vnni"},       {AI_CPU_AMX, "amx"},           {AI_CPU_NEON, "neon"},
+        {AI_CPU_DOTPROD, "dotprod"}, {AI_CPU_OPENBLAS, "openblas"}, {AI_CPU_ONEDNN, "onednn"}};
     for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
         if (levels[i].level == level)
             return levels[i].name;

@@ -185,6 +185,7 @@ const char *ai_seeded_level_name(uint32_t mask)
         const char *name;
     } levels[] = {{AI_CPU_DOTPROD, "dotprod"},
                   {AI_CPU_NEON, "neon"},
+                  {AI_CPU_AMX, "amx"},
                   {AI_CPU_VNNI, "vnni"},
                   {AI_CPU_AVX512, "avx512"},
                   {AI_CPU_AVX2, "avx2"}};

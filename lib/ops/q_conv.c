@@ -171,6 +171,18 @@ static int64_t wide_pixels(const ai_step *s, const ai_window3 *v)
     return is_depthwise(s) ? 0 : ai_q_wide_pixels(tap_count(s), v->out[1] * v->out[2]);
 }
 
+/* What a level lays out anew of some pixels: one of them does, wide or in rows of 64 bytes. */
+static bool add_pixels(int64_t *scratch, const ai_step *s, const ai_window3 *v)
+{
+    int64_t wide = 0, rows = 0;
+    if (is_depthwise(s))
+        return true;
+    bool fits = ai_scratch_add(&wide, tap_count(s), wide_pixels(s, v), 4, sizeof(int16_t)) &&
+                ai_scratch_add(&rows, (tap_count(s) + 15) / 16, AI_Q_PIXELS, 64, 1);
+    *scratch += ai_max(wide, rows);
+    return fits;
+}
+
 static ai_status check(ai_step *s, ai_error *err)
 {
     const ai_q_conv_params *p = s->params;
@@ -192,7 +204,7 @@ static ai_status check(ai_step *s, ai_error *err)
     s->alias = AI_ALIAS_NONE;
     s->scratch = 0;
     if (!ai_scratch_add(&s->scratch, tap_count(s), is_depthwise(s) ? 4 : 1, 1, sizeof(int64_t)) ||
-        !ai_scratch_add(&s->scratch, tap_count(s), wide_pixels(s, &v), 4, sizeof(int16_t)))
+        !add_pixels(&s->scratch, s, &v))
         return ai_fail_step(err, AI_E_SHAPE, s, "weight has over 2^37 rows");
     /* a unit: image, row, pair of panels; the pairs of a row follow each other */
     s->work = ai_units(dim[0] * ((ai_blocks(dim[1]) + 1) / 2) * v.out[1]);
@@ -237,8 +249,8 @@ static void fill_channel_taps(const ai_step *s, const ai_window3 *v, int64_t *ta
 
 static void fill_args(const ai_step *s, const ai_window3 *v, char *scratch, ai_q_conv_args *a)
 {
-    int64_t *taps = ai_scratch_take(&scratch, tap_count(s) * (is_depthwise(s) ? 4 : 1),
-                                    sizeof(*taps));
+    int64_t *taps =
+        ai_scratch_take(&scratch, tap_count(s) * (is_depthwise(s) ? 4 : 1), sizeof(*taps));
     const ai_tensor *x = s->in[0];
     const ai_tensor *y = s->out[0];
     const ai_tensor *r = s->in_count > 4 ? s->in[4] : NULL;
@@ -253,6 +265,7 @@ static void fill_args(const ai_step *s, const ai_window3 *v, char *scratch, ai_q
         .in_plane = x->plane,
         .taps = taps,
         .tap_count = tap_count(s),
+        .rows = (uint8_t *)scratch,
         .kw = v->dilation[2] == 1 ? (int32_t)v->kernel[2] : 0,
         .residual_row = r == NULL ? 0 : r->row,
         .residual_plane = r == NULL ? 0 : r->plane,

@@ -41,7 +41,7 @@ static void compare_bytes(const row *k, const bytes *got, const bytes *want, con
 typedef struct product {
     ai_q_conv_args a;
     bytes in, weights, residual, out, want;
-    guarded bias, scale, taps, wide;
+    guarded bias, scale, taps, wide, pixels;
     int64_t panels, rows, in_bytes;
     int32_t kh, kw;
     bool is_depthwise;
@@ -66,8 +66,9 @@ static void make_shape(product *p, rng *r)
     a->residual_row = a->ow * 16 + rng_range(r, 0, 20);
     a->residual_plane = a->residual_row * p->rows + rng_range(r, 0, 20);
     a->taps = taps;
+    const bool is_whole = rng_bool(r); /* blocks of 16 inputs */
     for (int64_t i = 0; i < a->tap_count; i++)
-        taps[i] = rng_range(r, 0, 100);
+        taps[i] = is_whole && i % 4 ? taps[i - 1] + 4 : rng_range(r, 0, 100);
 }
 
 /* Kernels that levels have loops of their own for, and others; their rows filled to fours. */
@@ -149,7 +150,7 @@ void round_q_conv(const row *k, rng *r)
     product p = {.is_depthwise = k->kernel->op == AI_K_Q_DEPTHWISE};
     ai_q_conv_args *a = &p.a;
     const bool has_residual = rng_bool(r);
-    a->tap_count = PICK(r, 1, 2, 3, 4, 9, 16, 37);
+    a->tap_count = PICK(r, 1, 2, 3, 4, 9, 16, 24, 37, 64);
     if (p.is_depthwise) {
         p.kh = PICK(r, 1, 3, 3, 5, 5, 2);
         p.kw = rng_range(r, 0, 3) == 0 ? PICK(r, 1, 2, 4, 7, 9) : p.kh;
@@ -158,7 +159,7 @@ void round_q_conv(const row *k, rng *r)
     p.taps = guarded_new(r, a->tap_count * 8 + 2);
     p.taps.data += (uintptr_t)p.taps.data % 8 / 4;
     make_shape(&p, r);
-    p.in_bytes = (p.rows - 1) * a->in_row + (a->ow - 1) * a->in_step + 104;
+    p.in_bytes = (p.rows - 1) * a->in_row + (a->ow - 1) * a->in_step + 116;
     if (p.is_depthwise)
         make_depthwise(&p, r);
     p.in = bytes_new(r, p.in_bytes);
@@ -171,6 +172,7 @@ void round_q_conv(const row *k, rng *r)
     a->wide_pixels = PICK(r, 1, 2, 5, 6, 13, 14, 29, 60);
     p.wide = guarded_new(r, p.is_depthwise ? 0 : 2 * a->wide_pixels * a->tap_count);
     a->wide = (int16_t *)(void *)p.wide.data;
+    p.pixels = guarded_new(r, (a->tap_count + 15) / 16 * 16 * AI_Q_PIXELS);
     make_finish(&p, r, has_residual);
     fill_bytes(r, &p.in, 0, 255);
     fill_bytes(r, &p.weights, 0x80, 0x7f);
@@ -186,6 +188,7 @@ void round_q_conv(const row *k, rng *r)
     a->bias = (const int32_t *)(const void *)p.bias.data;
     a->scale = p.scale.data;
     a->residual = has_residual ? p.residual.data : NULL;
+    a->rows = rng_range(r, 0, 5) == 0 ? NULL : (uint8_t *)p.pixels.data;
     a->out = p.want.data;
     k->ref->fn(a);
     a->out = p.out.data;
@@ -195,6 +198,7 @@ void round_q_conv(const row *k, rng *r)
     expect_formula(&p, a->panel_end - 1, a->row_end - 1, 0, (int)rng_range(r, 0, 15));
     p.taps.data = NULL;
     guarded_free(&p.taps);
+    guarded_free(&p.pixels);
     guarded_free(&p.in.memory);
     guarded_free(&p.weights.memory);
     guarded_free(&p.residual.memory);

@@ -58,7 +58,7 @@ def test_refused_label():
     assert str(failure.value) == "label of class 1 is not UTF-8"
 
 
-LEVELS = {1: "ref", 2: "avx2", 4: "avx512", 8: "vnni", 256: "neon", 512: "dotprod"}
+LEVELS = {1: "ref", 2: "avx2", 4: "avx512", 8: "vnni", 16: "amx", 256: "neon", 512: "dotprod"}
 
 
 def cpu(value):

@@ -100,10 +100,15 @@ START_TEST(test_levels)
     static const struct {
         uint32_t level;
         const char *name;
-    } levels[] = {{AI_CPU_AVX2, "avx2"},       {AI_CPU_AVX512, "avx512"},
-                  {AI_CPU_VNNI, "vnni"},       {AI_CPU_NEON, "neon"},
-                  {AI_CPU_DOTPROD, "dotprod"}, {AI_CPU_OPENBLAS, "openblas"},
-                  {AI_CPU_ONEDNN, "onednn"},   {1u << 31, "of an unknown number"}};
+    } levels[] = {{AI_CPU_AVX2, "avx2"},
+                  {AI_CPU_AVX512, "avx512"},
+                  {AI_CPU_VNNI, "vnni"},
+                  {AI_CPU_AMX, "amx"},
+                  {AI_CPU_NEON, "neon"},
+                  {AI_CPU_DOTPROD, "dotprod"},
+                  {AI_CPU_OPENBLAS, "openblas"},
+                  {AI_CPU_ONEDNN, "onednn"},
+                  {1u << 31, "of an unknown number"}};
     uint8_t *file;
     ai_model *m = must_open(lai_small(), &file);
     uint32_t missing = 0;

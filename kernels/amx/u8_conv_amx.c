@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Products of u8 and s8 by TDPBUSD: two tiles of up to 16 pixels by two panels of 16 outputs. The
+ * inputs of a strip of pixels are laid in rows of 64 bytes first, once for all panels; panels of
+ * weights are tiles as they are. */
+#include <string.h>
+
+#include "u8_finish_vnni.h"
+
+ai_kernel_fn ai_u8_conv_32x32_amx;
+ai_kernel_fn ai_u8_conv_14x32_vnni;
+
+/* A strip has up to 4 tiles. A step of the sum is 16 fours of inputs. */
+enum { TILE = 16, STRIP_TILES = AI_Q_PIXELS / TILE, STEP = 16 * 4 * 16 };
+
+/* Fewer pixels, or a shorter sum, and VNNI is as fast. */
+enum { LEAST_PIXELS = 8, LEAST_FOURS = 16 };
+
+typedef struct strip {
+    const ai_q_conv_args *args;
+    finish finish;
+    int32_t pixels; /* of a tile: 4 to 16 */
+    int32_t tiles;  /* of this strip: 2 or 4 */
+    int64_t steps;
+    int64_t last;  /* bytes to the weights of the last step, which end with the panel */
+    bool is_whole; /* fours of taps are 16 bytes */
+    const uint8_t *in[AI_Q_PIXELS];
+    uint8_t *out[AI_Q_PIXELS];
+    const uint8_t *residual[AI_Q_PIXELS];
+} strip;
+
+/* ---- Tiles: 0 to 3 are sums, 4 and 5 pixels, 6 and 7 panels. The intrinsics of gcc 12 do not say
+ * what memory they touch. ---- */
+
+#define MOVE(instruction, at) __asm__ volatile(instruction ::"r"(at), "r"((int64_t)64) : "memory")
+#define LOAD(tile, from)      MOVE("tileloadd (%0,%1,1), %%tmm" #tile, from)
+#define STORE(tile, to)       MOVE("tilestored %%tmm" #tile ", (%0,%1,1)", to)
+#define ZERO(tile)            __asm__ volatile("tilezero %%tmm" #tile ::)
+#define DOT(sum, pixels, panel)                                                                    \
+    __asm__ volatile("tdpbusd %%tmm" #panel ", %%tmm" #pixels ", %%tmm" #sum ::)
+
+static void configure(int32_t pixels)
+{
+    struct {
+        uint8_t palette, start, none[14];
+        uint16_t bytes[16];
+        uint8_t rows[16];
+    } c = {.palette = 1};
+    for (int i = 0; i < 8; i++) {
+        c.bytes[i] = 64;
+        c.rows[i] = (uint8_t)(i < 6 ? pixels : 16);
+    }
+    __asm__ volatile("ldtilecfg %0" ::"m"(c));
+}
+
+/* ---- Inputs in rows ---- */
+
+#define LOAD16(at) _mm_loadu_si128((const __m128i *)(const void *)(at))
+
+/* A step of the sum of a tile's pixels: by fours, or by 16 bytes. Lanes that are not in the mask
+ * are zeros, and not read. */
+INLINE void pack_fours(const strip *s, const uint8_t *const *in, const int64_t *taps,
+                       __mmask16 mask, uint8_t *to)
+{
+    const __mmask8 low = (__mmask8)mask, high = (__mmask8)(mask >> 8);
+    const __m512i t0 = _mm512_maskz_loadu_epi64(low, taps);
+    const __m512i t1 = _mm512_maskz_loadu_epi64(high, taps + 8);
+    const __m256i none = _mm256_setzero_si256();
+    for (int32_t i = 0; i < s->pixels; i++, to += 64) {
+        __m256i x0 = _mm512_mask_i64gather_epi32(none, low, t0, in[i], 1);
+        __m256i x1 = _mm512_mask_i64gather_epi32(none, high, t1, in[i], 1);
+        _mm256_store_si256((__m256i *)(void *)to, x0);
+        _mm256_store_si256((__m256i *)(void *)(to + 32), x1);
+    }
+}
+
+INLINE void pack_blocks(const strip *s, const uint8_t *const *in, const int64_t *taps,
+                        __mmask16 mask, uint8_t *to)
+{
+    const __mmask16 m0 = mask & 0xf, m1 = mask & 0xf0, m2 = mask & 0xf00, m3 = mask & 0xf000;
+    const int64_t t0 = taps[0], t1 = taps[4], t2 = taps[8], t3 = taps[12];
+    for (int32_t i = 0; i < s->pixels; i++, to += 64) {
+        __m512i x = _mm512_maskz_broadcast_i32x4(m0, LOAD16(in[i] + t0));
+        x = _mm512_mask_broadcast_i32x4(x, m1, LOAD16(in[i] + t1));
+        x = _mm512_mask_broadcast_i32x4(x, m2, LOAD16(in[i] + t2));
+        x = _mm512_mask_broadcast_i32x4(x, m3, LOAD16(in[i] + t3));
+        _mm512_store_si512(to, x);
+    }
+}
+
+/* Tiles of a step follow each other. The last step has fours of the one before again, as zeros. */
+static void pack(const strip *s)
+{
+    const ai_q_conv_args *a = s->args;
+    const int again = (int)(s->steps * 16 - a->tap_count);
+    for (int32_t tile = 0; tile < s->tiles; tile++) {
+        const uint8_t *const *in = s->in + tile * s->pixels;
+        uint8_t *to = a->rows + tile * s->steps * STEP;
+        for (int64_t i = 0; i < s->steps; i++, to += STEP) {
+            const int skip = i == s->steps - 1 ? again : 0;
+            const int64_t *taps = a->taps + i * 16 - skip;
+            const __mmask16 mask = (__mmask16)(0xffff << skip);
+            if (s->is_whole && skip % 4 == 0)
+                pack_blocks(s, in, taps, mask, to);
+            else
+                pack_fours(s, in, taps, mask, to);
+        }
+    }
+}
+
+/* ---- The epilogue ---- */
+
+INLINE void store_four(uint8_t *const *out, int64_t plane, __m512i bytes)
+{
+    uint8_t *first = out[0] + plane;
+    if (out[3] - out[0] == 48) {
+        _mm512_storeu_si512(first, bytes);
+        return;
+    }
+    _mm_storeu_si128((__m128i *)(void *)first, _mm512_castsi512_si128(bytes));
+    _mm_storeu_si128((__m128i *)(void *)(out[1] + plane), _mm512_extracti32x4_epi32(bytes, 1));
+    _mm_storeu_si128((__m128i *)(void *)(out[2] + plane), _mm512_extracti32x4_epi32(bytes, 2));
+    _mm_storeu_si128((__m128i *)(void *)(out[3] + plane), _mm512_extracti32x4_epi32(bytes, 3));
+}
+
+#define SUM(j)   product(_mm512_add_epi32(_mm512_load_si512(from + 16 * (j)), bias), scale)
+#define ADDED(j) s##j = added(&a, s##j, residual[j] + residual_plane);
+
+/* Four pixels at a time; the last four end with the tile. */
+INLINE void finish_pixels(const strip *s, const int32_t *sums, int32_t panel, int32_t tile,
+                          bool has_residual)
+{
+    const ai_q_conv_args a = *s->args; /* copies: no byte that is stored is theirs */
+    const finish copy = s->finish, *f = &copy;
+    const int32_t pixels = s->pixels;
+    const __m512i bias = _mm512_loadu_si512(a.bias + panel * 16);
+    const __m512 scale = _mm512_loadu_ps(a.scale + panel * 16);
+    const int64_t plane = panel * a.out_plane, residual_plane = panel * a.residual_plane;
+    uint8_t *const *outs = s->out + tile * pixels;
+    const uint8_t *const *residuals = s->residual + tile * pixels;
+    for (int32_t i = 0; i < pixels; i += 4) {
+        const int32_t at = i + 4 <= pixels ? i : pixels - 4;
+        const int32_t *from = sums + at * 16;
+        const uint8_t *const *residual = residuals + at;
+        __m512 x0 = SUM(0), x1 = SUM(1), x2 = SUM(2), x3 = SUM(3);
+        if (f->is_capped) {
+            CAP(0) CAP(1) CAP(2) CAP(3)
+        }
+        __m512i s0 = _mm512_cvtps_epi32(x0), s1 = _mm512_cvtps_epi32(x1);
+        __m512i s2 = _mm512_cvtps_epi32(x2), s3 = _mm512_cvtps_epi32(x3);
+        if (has_residual) {
+            ADDED(0) ADDED(1) ADDED(2) ADDED(3)
+        }
+        store_four(outs + at, plane, packed(f, s0, s1, s2, s3));
+    }
+}
+
+static void finish_tile(const strip *s, const int32_t *sums, int32_t panel, int32_t tile)
+{
+    if (s->args->residual)
+        finish_pixels(s, sums, panel, tile, true);
+    else
+        finish_pixels(s, sums, panel, tile, false);
+}
+
+/* ---- The sums ---- */
+
+INLINE void dots(const uint8_t *in, int64_t next, const int8_t *w, int64_t second, bool has_second)
+{
+    LOAD(4, in);
+    LOAD(6, w);
+    LOAD(5, in + next);
+    DOT(0, 4, 6);
+    DOT(1, 5, 6);
+    if (has_second) {
+        LOAD(7, w + second);
+        DOT(2, 4, 7);
+        DOT(3, 5, 7);
+    }
+}
+
+/* Two tiles of one panel or two. */
+INLINE void compute(const strip *s, int32_t panel, int32_t tile, bool has_second)
+{
+    _Alignas(64) int32_t sums[4][TILE * 16];
+    const ai_q_conv_args *a = s->args;
+    const int64_t next = s->steps * STEP, second = a->tap_count * 64;
+    const uint8_t *in = a->rows + tile * next;
+    const int8_t *w = a->weights + panel * second;
+    ZERO(0);
+    ZERO(1);
+    ZERO(2);
+    ZERO(3);
+    for (int64_t i = 1; i < s->steps; i++, in += STEP, w += STEP)
+        dots(in, next, w, second, has_second);
+    dots(in, next, a->weights + panel * second + s->last, second, has_second);
+    STORE(0, sums[0]);
+    STORE(1, sums[1]);
+    if (has_second) {
+        STORE(2, sums[2]);
+        STORE(3, sums[3]);
+    }
+    finish_tile(s, sums[0], panel, tile);
+    finish_tile(s, sums[1], panel, tile + 1);
+    if (has_second) {
+        finish_tile(s, sums[2], panel + 1, tile);
+        finish_tile(s, sums[3], panel + 1, tile + 1);
+    }
+}
+
+static void compute_panels(const strip *s)
+{
+    const ai_q_conv_args *a = s->args;
+    int32_t panel = a->panel_begin;
+    for (; panel + 2 <= a->panel_end; panel += 2)
+        for (int32_t tile = 0; tile < s->tiles; tile += 2)
+            compute(s, panel, tile, true);
+    for (int32_t tile = 0; tile < s->tiles && panel < a->panel_end; tile += 2)
+        compute(s, panel, tile, false);
+}
+
+/* Pixels from `first` on, along the rows; those that are missing repeat the last. */
+static void point(strip *s, int64_t first, int64_t count)
+{
+    const ai_q_conv_args *a = s->args;
+    int64_t row = a->row_begin + first / a->ow, col = first % a->ow;
+    for (int32_t i = 0; i < s->tiles * s->pixels; i++) {
+        s->in[i] = a->in + row * a->in_row + col * a->in_step;
+        s->out[i] = a->out + row * a->out_row + col * a->out_step;
+        if (a->residual)
+            s->residual[i] = a->residual + row * a->residual_row + col * 16;
+        if (++first >= count)
+            continue;
+        if (++col == a->ow) {
+            col = 0;
+            row++;
+        }
+    }
+}
+
+static bool has_whole_taps(const ai_q_conv_args *a)
+{
+    for (int64_t i = 0; i + 4 <= a->tap_count; i += 4)
+        for (int j = 1; j < 4; j++)
+            if (a->taps[i + j] != a->taps[i] + 4 * j)
+                return false;
+    return true;
+}
+
+void ai_u8_conv_32x32_amx(const void *args)
+{
+    const ai_q_conv_args *a = args;
+    const int64_t count = (int64_t)(a->row_end - a->row_begin) * a->ow;
+    if (!a->rows || count < LEAST_PIXELS || a->tap_count < LEAST_FOURS) {
+        ai_u8_conv_14x32_vnni(args);
+        return;
+    }
+    const int64_t tiles = (count + 2 * TILE - 1) / (2 * TILE) * 2;
+    strip s = {
+        .args = a,
+        .finish = finish_of(a),
+        .pixels = (int32_t)((count + tiles - 1) / tiles),
+        .steps = (a->tap_count + 15) / 16,
+        .is_whole = has_whole_taps(a),
+        .last = (a->tap_count - 16) * 64,
+    };
+    configure(s.pixels);
+    for (int64_t tile = 0; tile < tiles; tile += STRIP_TILES) {
+        s.tiles = (int32_t)(tiles - tile < STRIP_TILES ? tiles - tile : STRIP_TILES);
+        point(&s, tile * s.pixels, count);
+        pack(&s);
+        compute_panels(&s);
+    }
+    __asm__ volatile("tilerelease" ::);
+}
