@@ -125,18 +125,18 @@ INLINE void store_four(uint8_t *const *out, int64_t plane, __m512i bytes)
 #define SUM(j)   product(_mm512_add_epi32(_mm512_load_si512(from + 16 * (j)), bias), scale)
 #define ADDED(j) s##j = added(&a, s##j, residual[j] + residual_plane);
 
-/* Four pixels at a time; the last four end with the tile. */
+/* Two tiles, four pixels at a time; the last four end with them. */
 INLINE void finish_pixels(const strip *s, const int32_t *sums, int32_t panel, int32_t tile,
                           bool has_residual)
 {
     const ai_q_conv_args a = *s->args; /* copies: no byte that is stored is theirs */
     const finish copy = s->finish, *f = &copy;
-    const int32_t pixels = s->pixels;
+    const int32_t pixels = 2 * s->pixels;
     const __m512i bias = _mm512_loadu_si512(a.bias + panel * 16);
     const __m512 scale = _mm512_loadu_ps(a.scale + panel * 16);
     const int64_t plane = panel * a.out_plane, residual_plane = panel * a.residual_plane;
-    uint8_t *const *outs = s->out + tile * pixels;
-    const uint8_t *const *residuals = s->residual + tile * pixels;
+    uint8_t *const *outs = s->out + tile * s->pixels;
+    const uint8_t *const *residuals = s->residual + tile * s->pixels;
     for (int32_t i = 0; i < pixels; i += 4) {
         const int32_t at = i + 4 <= pixels ? i : pixels - 4;
         const int32_t *from = sums + at * 16;
@@ -154,7 +154,7 @@ INLINE void finish_pixels(const strip *s, const int32_t *sums, int32_t panel, in
     }
 }
 
-static void finish_tile(const strip *s, const int32_t *sums, int32_t panel, int32_t tile)
+static void finish_tiles(const strip *s, const int32_t *sums, int32_t panel, int32_t tile)
 {
     if (s->args->residual)
         finish_pixels(s, sums, panel, tile, true);
@@ -181,7 +181,7 @@ INLINE void dots(const uint8_t *in, int64_t next, const int8_t *w, int64_t secon
 /* Two tiles of one panel or two. */
 INLINE void compute(const strip *s, int32_t panel, int32_t tile, bool has_second)
 {
-    _Alignas(64) int32_t sums[4][TILE * 16];
+    _Alignas(64) int32_t sums[2][2 * TILE * 16];
     const ai_q_conv_args *a = s->args;
     const int64_t next = s->steps * STEP, second = a->tap_count * 64;
     const uint8_t *in = a->rows + tile * next;
@@ -194,17 +194,14 @@ INLINE void compute(const strip *s, int32_t panel, int32_t tile, bool has_second
         dots(in, next, w, second, has_second);
     dots(in, next, a->weights + panel * second + s->last, second, has_second);
     STORE(0, sums[0]);
-    STORE(1, sums[1]);
+    STORE(1, sums[0] + s->pixels * 16);
     if (has_second) {
-        STORE(2, sums[2]);
-        STORE(3, sums[3]);
+        STORE(2, sums[1]);
+        STORE(3, sums[1] + s->pixels * 16);
     }
-    finish_tile(s, sums[0], panel, tile);
-    finish_tile(s, sums[1], panel, tile + 1);
-    if (has_second) {
-        finish_tile(s, sums[2], panel + 1, tile);
-        finish_tile(s, sums[3], panel + 1, tile + 1);
-    }
+    finish_tiles(s, sums[0], panel, tile);
+    if (has_second)
+        finish_tiles(s, sums[1], panel + 1, tile);
 }
 
 static void compute_panels(const strip *s)
