@@ -113,6 +113,20 @@ static ai_status check_operands(const ai_step *s, const ai_q_conv_params *p, ai_
     return ai_q_check_finish(s, &p->finish, s->in_count > 4 && s->in[4] != NULL, err);
 }
 
+/* Levels differ in which bytes those without a weight meet. */
+static bool is_filled_with_zeros(const ai_tensor *w)
+{
+    int64_t fours = (w->dim[3] + 3) / 4;
+    int64_t rows = ai_blocks(w->dim[0]) * w->dim[2];
+    const uint8_t *last = (const uint8_t *)w->known + (fours - 1) * 64;
+    uint32_t any = 0;
+    for (int64_t i = 0; i < rows * 16; i++) {
+        for (int64_t k = w->dim[3] - (fours - 1) * 4; k < 4; k++)
+            any |= last[i / 16 * fours * 64 + i % 16 * 4 + k];
+    }
+    return any == 0;
+}
+
 static ai_status check_weight(const ai_step *s, const ai_q_conv_params *p, ai_error *err)
 {
     const ai_tensor *x = s->in[0];
@@ -135,6 +149,9 @@ static ai_status check_weight(const ai_step *s, const ai_q_conv_params *p, ai_er
         return ai_fail_step(err, AI_E_SHAPE, s,
                             "weight is %" PRId64 "x%" PRId64 ", kernel is %ux%u", w->dim[2],
                             w->dim[3], p->window.kernel[0], p->window.kernel[1]);
+    if (is_depthwise(s) && w->known != NULL && !is_filled_with_zeros(w))
+        return ai_fail_step(err, AI_E_FORMAT, s, "weight has numbers beyond the %u of a row",
+                            p->window.kernel[1]);
     return ai_q_check_scale(s, w->dim[0], err);
 }
 

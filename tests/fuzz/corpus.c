@@ -9,8 +9,9 @@
 #include <string.h>
 
 /* A step with its operands: "fi2,3" is an f32 input [2, 3], "lc2:1,4" a constant of two s64,
- * "fc16,4@5" an f32 constant of layout 5, "Fi1,16,5,5" an input brought into blocks of 16 channels,
- * "-" an omitted operand. Types: f f32, d f64, h f16, l s64, i s32, b bool. */
+ * "fc16,4@5" an f32 constant of layout 5, "fc:2" one half, "Fi1,16,5,5" an input brought into
+ * blocks of 16 channels, "-" an omitted operand. Types: f f32, d f64, h f16, l s64, i s32, q s8, u
+ * u8, b bool. */
 typedef struct seed {
     uint16_t op;
     uint8_t outputs;
@@ -29,6 +30,11 @@ typedef struct seed {
         ai_strips_params strips;
         ai_resize_params resize;
         ai_recurrent_params recurrent;
+        ai_q_conv_params q_conv;
+        ai_q_gemm_params q_gemm;
+        ai_q_binary_params q_binary;
+        ai_q_mean_params q_mean;
+        ai_q_pool_params q_pool;
     } params;
 } seed;
 
@@ -55,6 +61,19 @@ typedef struct seed {
 #define AXIS(...)                                                                                  \
     {                                                                                              \
         .axis = { __VA_ARGS__ }                                                                    \
+    }
+
+#define FINISH(middle)                                                                             \
+    {                                                                                              \
+        middle, 5, 5, 250, 0.75f, 0.5f, -2, 0                                                      \
+    }
+#define Q_CONV(k, s, p, g, middle)                                                                 \
+    {                                                                                              \
+        .q_conv = { WINDOW(k, s, p), g, FINISH(middle) }                                           \
+    }
+#define Q_BINARY                                                                                   \
+    {                                                                                              \
+        .q_binary = { {0.25f, 3}, {0.5f, 255}, {1, 128}, 0, 250 }                                  \
     }
 
 static const seed seeds[] = {
@@ -193,6 +212,34 @@ static const seed seeds[] = {
      {.recurrent = {AI_REVERSE, 5, AI_INPUT_FORGET, 2, {{AI_FUNCTION_SIGMOID, 0, 0}}}}},
     {AI_OP_RESIZE, 1, 1, "Fi1,18,3,4 - - lc4:1,18,5,7", {.resize = {.mode = AI_RESIZE_LINEAR}}},
     {AI_OP_DROPOUT, 2, 0, "fi2,3 fc bc:1", AXIS(.start = 7)},
+    {AI_OP_QUANTIZE_LINEAR, 1, 1, "fi1,18,3,5 fc:2 uc:3", AXIS(.count = AI_U8)},
+    {AI_OP_QUANTIZE_LINEAR, 1, 0, "fi2,3,5 fc3:1,2,3 qc3:1,2,3", AXIS(.axis = 1)},
+    {AI_OP_DEQUANTIZE_LINEAR, 1, 1, "Ui1,18,3,5 fc:2 uc:3", NONE},
+    {AI_OP_DEQUANTIZE_LINEAR, 1, 0, "ii2,3,5 fc3:1,2,3 -", AXIS(.axis = 1)},
+    {AI_OP_DYNAMIC_QUANTIZE_LINEAR, 3, 0, "fi2,9", NONE},
+    {AI_OP_Q_CONV, 1, 1, "Ui1,20,6,5 qc18,20,3,3@10 ic32 fc32", Q_CONV(3, 1, 1, 1, 5)},
+    {AI_OP_Q_CONV, 1, 1, "Ui2,32,6,5 qc32,16,1,1@10 ic32 fc32 Ui2,32,6,5", Q_CONV(1, 1, 0, 2, 7)},
+    {AI_OP_Q_CONV, 1, 1, "Ui1,3,9,8 qc16,3,3,3@10 ic16 fc16", Q_CONV(3, 2, 1, 1, 5)},
+    {AI_OP_Q_CONV, 1, 1, "Ui1,18,6,5 qc18,1,3,3@11 ic32 fc32", Q_CONV(3, 2, 1, 18, 5)},
+    {AI_OP_Q_CONV, 1, 1, "Ui1,18,6,7 qc18,1,5,5@11 ic32 fc32 Ui1,18,6,7", Q_CONV(5, 1, 2, 18, 9)},
+    {AI_OP_Q_GEMM, 1, 0, "ui3,5 qc18,5@10 ic32 fc32", {.q_gemm = {FINISH(5)}}},
+    {AI_OP_Q_GEMM, 1, 0, "ui2,1,64 qc40,64@10 ic48 fc48", {.q_gemm = {FINISH(5)}}},
+    {AI_OP_Q_GLOBAL_AVERAGE_POOL, 1, 1, "Ui2,18,3,4", {.q_mean = {0.5f, 3, 5, 0}}},
+    {AI_OP_Q_LOOKUP, 1, 1, "Ui1,18,3,5 uc256", NONE},
+    {AI_OP_Q_LOOKUP, 1, 0, "ui7 uc256", NONE},
+    {AI_OP_Q_ADD, 1, 0, "ui2,1,3 ui4,1", Q_BINARY},
+    {AI_OP_Q_ADD, 1, 1, "Ui2,18,3,2 Ui1,18,3,2", Q_BINARY},
+    {AI_OP_Q_MUL, 1, 1, "Ui1,18,3,2 Ui1,18,1,1", Q_BINARY},
+    {AI_OP_Q_MUL, 1, 1, "uc18,1,1 Ui1,18,3,2", Q_BINARY},
+    {AI_OP_Q_AVERAGE_POOL,
+     1,
+     1,
+     "Ui2,18,7,6",
+     {.q_pool = {{WINDOW(3, 2, 1), 1, 0, 0, 2, 0}, {0.25f, 3}, {0.5f, 255}}}},
+    {AI_OP_MAX_POOL, 1, 1, "Ui1,18,7,6", POOL(3, 2, 1)},
+    {AI_OP_MAX_POOL, 1, 0, "qi1,2,7,6", POOL(3, 2, 1)},
+    {AI_OP_CONCAT, 1, 1, "Ui1,16,3,2 Ui1,18,3,2", AXIS(.axis = 1)},
+    {AI_OP_RESIZE, 1, 1, "Ui1,18,3,4 - - lc4:1,18,5,7", {.resize = {.mode = AI_RESIZE_NEAREST}}},
 };
 
 enum { SEED_COUNT = sizeof(seeds) / sizeof(seeds[0]), UNIT_COUNT = 4, OPERAND_MAX = 16 };
@@ -208,6 +255,8 @@ static ai_type type_of(char letter)
         return AI_F16;
     case 'q':
         return AI_S8;
+    case 'u':
+        return AI_U8;
     case 'l':
         return AI_S64;
     case 'i':
@@ -230,7 +279,7 @@ static uint32_t numbers(const char **at, int64_t *list)
     return count;
 }
 
-/* Constants without values are small multiples of a quarter. */
+/* Values of f32 are quarters, and so are those of constants without values. */
 static uint32_t constant(lai *f, ai_type type, uint32_t layout, uint32_t rank, const int64_t *dim,
                          const int64_t *values, uint32_t count)
 {
@@ -240,8 +289,16 @@ static uint32_t constant(lai *f, ai_type type, uint32_t layout, uint32_t rank, c
         ((float *)(void *)data)[i] = (float)(i % 9) / 4 - 1;
     for (size_t i = 0; i < 1 << 16 && type == AI_F16; i++)
         ((uint16_t *)(void *)data)[i] = (uint16_t)(0x3400 + i % 9 * 256);
+    for (size_t i = 0; i < sizeof(data) && type == AI_U8; i++)
+        data[i] = (uint8_t)(i * 7);
+    if (layout == AI_LAYOUT_QDEPTHWISE16) {
+        for (size_t i = 0; i < sizeof(data); i++)
+            data[i] = (int64_t)(i / 64 * 4 + i % 4) % ((dim[3] + 3) / 4 * 4) < dim[3] ? 0x3C : 0;
+    }
     for (uint32_t i = 0; i < count; i++) {
-        if (type == AI_S64)
+        if (type == AI_F32)
+            ((float *)(void *)data)[i] = (float)values[i] / 4;
+        else if (type == AI_S64)
             ((int64_t *)(void *)data)[i] = values[i];
         else if (type == AI_S32)
             ((int32_t *)(void *)data)[i] = (int32_t)values[i];
@@ -251,9 +308,9 @@ static uint32_t constant(lai *f, ai_type type, uint32_t layout, uint32_t rank, c
     return lai_constant(f, "c", type, layout, rank, dim, data);
 }
 
-static uint32_t reordered(lai *f, uint32_t tensor)
+static uint32_t reordered(lai *f, uint32_t tensor, ai_type type)
 {
-    uint32_t blocks = lai_value(f, "blocks", AI_F32);
+    uint32_t blocks = lai_value(f, "blocks", type);
     lai_tensor_at(f, blocks)->layout = AI_LAYOUT_NCHW16C;
     lai_step(f, AI_OP_REORDER, "reorder", NULL, 1, 1, (uint32_t[]){tensor, blocks});
     return blocks;
@@ -264,26 +321,27 @@ static uint32_t operand(lai *f, const char **at)
     int64_t dim[AI_MAX_RANK] = {0};
     int64_t values[16] = {0};
     uint32_t count = 0;
-    uint32_t layout = AI_LAYOUT_PLAIN;
+    int64_t layout = AI_LAYOUT_PLAIN;
     if (**at == '-') {
         ++*at;
         return AI_FILE_NONE;
     }
     char letter = *(*at)++;
+    ai_type type = type_of((char)tolower((unsigned char)letter));
     bool is_constant = *(*at)++ == 'c';
     uint32_t rank = numbers(at, dim);
     if (**at == '@') {
-        layout = (uint32_t)((*at)[1] - '0');
-        *at += 2;
+        ++*at;
+        numbers(at, &layout);
     }
     if (**at == ':') {
         ++*at;
         count = numbers(at, values);
     }
     if (is_constant)
-        return constant(f, type_of(letter), layout, rank, dim, values, count);
-    uint32_t input = lai_input(f, "x", type_of(letter), (1u << rank) - 1, rank, dim);
-    return letter == 'F' ? reordered(f, input) : input;
+        return constant(f, type, (uint32_t)layout, rank, dim, values, count);
+    uint32_t input = lai_input(f, "x", type, (1u << rank) - 1, rank, dim);
+    return isupper((unsigned char)letter) ? reordered(f, input, type) : input;
 }
 
 /* ---- Models ---- */

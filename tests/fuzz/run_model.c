@@ -71,8 +71,9 @@ static void *fill_input(const ai_session *s, uint32_t index, ai_view *view)
     require(data != NULL);
     uint64_t random = index;
     for (size_t i = 0; i < t.bytes; i++)
-        data[i] = t.type == AI_F32 ? (uint8_t)(i % 4 == 3 ? 0x3F : i * 37)
-                                   : (uint8_t)(draw_random(&random) % 3 == 0);
+        data[i] = t.type == AI_F32  ? (uint8_t)(i % 4 == 3 ? 0x3F : i * 37)
+                  : t.type == AI_U8 ? (uint8_t)draw_random(&random)
+                                    : (uint8_t)(draw_random(&random) % 3 == 0);
     *view = (ai_view){data, t.bytes};
     return data;
 }

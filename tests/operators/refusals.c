@@ -8,8 +8,8 @@
 #include "step.h"
 
 /* A step in words. Inputs are parted by blanks: "-" is an omitted one, "s64=1,2" a list that is
- * known, "f32=1" too, "f32[2,3]" a shape, "f32[1,16,2,2]@1" one in a layout. Outputs are layouts:
- * "0" is a plain one. */
+ * known, "f32=1" too, "f32[2,3]" a shape, "f32[1,16,2,2]@1" one in a layout: in one of weights it
+ * is a constant of what is no zero. Outputs are layouts: "0" is a plain one. */
 typedef struct refusal {
     uint32_t op;
     const char *in;
@@ -29,6 +29,10 @@ typedef struct refusal {
     .params = {.q_pool = {{.window = {2, 0, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0}, {0}}},           \
                           {1, 0},                                                                  \
                           {scale, zero}}}
+#define Q_CONV(k, groups, zero_point, factor, rest)                                                \
+    .params = {.q_conv = {.window = {2, 0, {k, k, 1}, {1, 1, 1}, {1, 1, 1}, {0}, {0}},             \
+                          .group = groups,                                                         \
+                          .finish = {5, zero_point, 0, 255, factor, 0, rest, 0}}}
 #define SHAPE      AI_E_SHAPE
 #define FORMAT     AI_E_FORMAT
 #define NOT_KNOWN  AI_E_UNSUPPORTED
@@ -326,6 +330,51 @@ static const refusal refusals[] = {
      "blocks of 16 channels need two spatial dimensions, one output in blocks, and the maximum or "
      "the average",
      MEAN(1, 1)},
+    /* q_conv.c, q_gemm.c, q_pool.c, q_lookup.c */
+    {AI_OP_Q_CONV, "u8[1,16,5,5]@1 s8[16,16,3,3]@5 s32[16] f32[16]", "1", NOT_KNOWN,
+     "weight has layout 5, needs a constant in layout 10", Q_CONV(3, 1, 5, 0, 0)},
+    {AI_OP_Q_CONV, "u8[1,16,5,5]@1 s8[16,16,3,3]@10 s32[16] f32[16]", "0", NOT_KNOWN,
+     "layouts 1 and 0, 2 spatial dimensions, needs blocks of 16 channels and 2",
+     Q_CONV(3, 1, 5, 0, 0)},
+    {AI_OP_Q_CONV, "u8[1,16,5,5]@1 s8[16,16,3,3]@10 s32[16] f32[16]", "1", FORMAT,
+     "zero points 5 and 256, bounds 0 and 255, needs 0 to 255 in order", Q_CONV(3, 1, 256, 0, 0)},
+    {AI_OP_Q_CONV, "u8[1,16,5,5]@1 s8[16,16,3,3]@10 s32[16] f32[16]", "1", FORMAT,
+     "zero points 5 and 6, factors 0, 0 and 0, needs equal ones, or a sum below 2^22",
+     Q_CONV(3, 1, 6, 0, 0)},
+    {AI_OP_Q_CONV, "u8[1,16,5,5]@1 s8[16,16,3,3]@10 s32[16] f32[16] u8[1,16,3,3]@1", "1", FORMAT,
+     "zero points 5 and 6, factors nan, 0 and 0, needs equal ones, or a sum below 2^22",
+     Q_CONV(3, 1, 6, NAN, 0)},
+    {AI_OP_Q_CONV, "u8[1,16,5,5]@1 s8[16,16,3,3]@10 s32[16] f32[16] u8[1,16,3,3]@1", "1", FORMAT,
+     "zero points 5 and 6, factors 1, 0 and 4.19405e+06, needs equal ones, or a sum below 2^22",
+     Q_CONV(3, 1, 6, 1, 4194049)},
+    {AI_OP_Q_CONV, "u8[1,16,5,5]@1 s8[16,16,3,3]@10 s32[16] f32[16] u8[1,16,3,4]@1", "1", SHAPE,
+     "residual is 1x16x3x4 in layout 1, output 1x16x3x3 in 1", Q_CONV(3, 1, 6, 1, 0)},
+    {AI_OP_Q_CONV, "u8[1,16,5,5]@1 s8[16,12,3,3]@10 s32[16] f32[16]", "1", SHAPE,
+     "weight has 12 to 16 channels, input has 16 in 1 groups", Q_CONV(3, 1, 5, 0, 0)},
+    {AI_OP_Q_CONV, "u8[1,16,5,5]@1 s8[16,8,3,3]@10 s32[16] f32[16]", "1", NOT_KNOWN,
+     "2 groups of 8 to 8 channels, needs multiples of 16, or 1 to 1 in layout 11",
+     Q_CONV(3, 2, 5, 0, 0)},
+    {AI_OP_Q_CONV, "u8[1,16,5,5]@1 s8[16,16,3,2]@10 s32[16] f32[16]", "1", SHAPE,
+     "weight is 3x2, kernel is 3x3", Q_CONV(3, 1, 5, 0, 0)},
+    {AI_OP_Q_CONV, "u8[1,16,5,5]@1 s8[16,16,3,3]@10 s32[15] f32[16]", "1", SHAPE,
+     "input 2 has rank 1 and dimension 15, needs 16 numbers", Q_CONV(3, 1, 5, 0, 0)},
+    {AI_OP_Q_CONV, "u8[1,18,5,5]@1 s8[18,1,3,3]@11 s32[32] f32[32]", "1", FORMAT,
+     "weight has numbers beyond the 3 of a row", Q_CONV(3, 18, 5, 0, 0)},
+    {AI_OP_Q_GEMM, "u8[2,9] s8[16,8]@10 s32[16] f32[16]", "0", SHAPE,
+     "input of rank 2 in layout 0 does not fit 16 by 8 weights", .params = {.q_gemm = {{.hi = 9}}}},
+    {AI_OP_Q_GLOBAL_AVERAGE_POOL, "u8[1,16,2,2]@1", "1", FORMAT,
+     "zero points 256 and 0, needs 0 to 255", .params = {.q_mean = {1, 256, 0, 0}}},
+    {AI_OP_Q_GLOBAL_AVERAGE_POOL, "u8[1,16,2,4194305]@1", "1", NOT_KNOWN,
+     "input has layout 1 and 2x4194305 positions, needs blocks of 16 channels of 1 to 2^23",
+     .params = {.q_mean = {1, 0, 0, 0}}},
+    {AI_OP_Q_LOOKUP,
+     "u8[2] u8[255]",
+     "0",
+     SHAPE,
+     "table has rank 1 and 255 bytes, needs 256",
+     {{0}}},
+    {AI_OP_Q_LOOKUP, "u8[1,16,2,2]@1 u8[256]", "0", SHAPE, "input has layout 1, output 0", {{0}}},
+    {AI_OP_Q_LOOKUP, "s8[2] u8[256]", "0", NOT_KNOWN, "input 0 is s8, needs u8", {{0}}},
     /* compare.c */
     {AI_OP_EQUAL, "f32[2] f64[2]", "0", NOT_KNOWN, "input 1 is f64, needs f32", {{0}}},
     {AI_OP_LESS, "bool[2] bool[2]", "0", NOT_KNOWN, "inputs are bool, needs numbers", {{0}}},
@@ -409,8 +458,13 @@ static void read_input(step *s, uint32_t i, const char **at)
     *at += **at == ']';
     step_shape(s, i, type, 0, rank, values);
     if (**at == '@') {
-        s->in[i].layout = (uint8_t)((*at)[1] - '0');
-        *at += 2;
+        read_numbers(at, values);
+        s->in[i].layout = (uint8_t)values[0];
+        if (values[0] == AI_LAYOUT_QCONV16 || values[0] == AI_LAYOUT_QDEPTHWISE16) {
+            s->in[i].kind = AI_TENSOR_CONSTANT;
+            step_alloc(s, &s->in[i], i);
+            s->in[i].known = s->in[i].data;
+        }
     }
 }
 
