@@ -79,6 +79,10 @@ static int32_t weight(ai_lower *l, const char *suffix, uint32_t i, uint32_t scal
 /* X, W, R, B, sequence_lens, initial_h, initial_c, P, scale and zero point of W, of R */
 void ai_lower_dynamic_lstm(ai_lower *l)
 {
+    if (l->input_count != 12) {
+        ai_lower_fail(l, AI_E_FORMAT, "it has %u inputs, needs 12", l->input_count);
+        return;
+    }
     int32_t w = weight(l, "W_number", 1, 8);
     l->inputs[2] = weight(l, "R_number", 2, 10);
     l->inputs[1] = w;

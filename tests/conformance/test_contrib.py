@@ -127,3 +127,12 @@ def test_dynamic_lstm_is_refused(tmp_path, spoiled, message):
     save(tmp_path / "net.onnx", [node], feeds, {"y": TensorProto.FLOAT}, constants)
     with pytest.raises(libai.Error, match=message):
         libai.convert(tmp_path / "net.onnx", tmp_path / "net.lai")
+
+
+def test_dynamic_lstm_with_few_inputs(tmp_path):
+    feeds = {"x": np.zeros((2, 1, 3), np.float32)}
+    node = contrib("DynamicQuantizeLSTM", ["x", "w", "w"], ["y"], hidden_size=2)
+    save(tmp_path / "net.onnx", [node], feeds, {"y": TensorProto.FLOAT},
+         {"w": np.zeros((1, 3, 8), np.int8)})
+    with pytest.raises(libai.Error, match="DynamicQuantizeLSTM '.*': it has 3 inputs, needs 12$"):
+        libai.convert(tmp_path / "net.onnx", tmp_path / "net.lai")
