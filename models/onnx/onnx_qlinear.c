@@ -116,8 +116,8 @@ static const ai_value *constant(const ai_lower *l, uint32_t i, ai_type type)
 /* ---- Products of integers ---- */
 
 /* A product's terms must sum up to less than 2^24 to be exact in f32: those of bytes do up to so
- * many, those of four bits by bytes up to the second. */
-enum { MOST_TERMS = 258, MOST_SPLIT_TERMS = 4386 };
+ * many. Of a number from -255 to 255 in digits of 16 or 4 the first one goes down to -16 or -4. */
+enum { MOST_TERMS = 258, MOST_BY_16 = 4112, MOST_BY_4 = 16448 };
 
 /* Of input i, which is the weight: all dimensions but the outputs'; 0: not known. */
 static int64_t terms_of(const ai_lower *l, uint32_t i, bool is_conv)
@@ -128,28 +128,41 @@ static int64_t terms_of(const ai_lower *l, uint32_t i, bool is_conv)
         return 0;
     if (!is_conv)
         return w->dim[w->rank == 1 ? 0 : w->rank - 2];
-    for (uint32_t k = 1; k < w->rank && terms <= MOST_SPLIT_TERMS; k++)
+    for (uint32_t k = 1; k < w->rank && terms <= MOST_BY_4; k++)
         terms *= w->dim[k];
     return terms;
 }
 
-/* As s32: the left side's upper four bits times 16, and its lower four, apart. */
-static int32_t split_product(ai_lower *l, ai_lower_fn *function, int32_t left, int32_t right)
+/* sum + one digit's product * unit, as s32; negative sum: none yet. */
+static int32_t add_digit(ai_lower *l, ai_lower_fn *function, int32_t sum, int32_t digit,
+                         int32_t right, int32_t unit)
+{
+    int32_t part = ai_lower_inner(l, function, (const int32_t[]){digit, right}, 2);
+    part = ai_lower_cast_to(l, "digit", part, AI_S32);
+    if (unit != 1)
+        part = ai_lower_binary(l, "scaled", AI_OP_MUL, AI_S32, part,
+                               ai_lower_scalar(l, "unit", AI_S32, unit));
+    return sum < 0 ? part : ai_lower_binary(l, "sum", AI_OP_ADD, AI_S32, sum, part);
+}
+
+/* As s32: by each digit of the left side, the last one first. */
+static int32_t split_product(ai_lower *l, ai_lower_fn *function, int32_t left, int32_t right,
+                             int32_t base)
 {
     ai_unary_params none = {0};
-    int32_t sixteen = ai_lower_scalar(l, "sixteen", AI_F32, 16);
-    int32_t part = ai_lower_binary(l, "sixteenth", AI_OP_DIV, AI_F32, left, sixteen);
-    int32_t high = ai_lower_between(l, "high", AI_F32);
-    ai_lower_add(l, "high", AI_OP_FLOOR, &none, sizeof none, &part, 1, &high, 1);
-    int32_t whole = ai_lower_binary(l, "whole", AI_OP_MUL, AI_F32, high, sixteen);
-    int32_t low = ai_lower_binary(l, "low", AI_OP_SUB, AI_F32, left, whole);
-    int32_t upper = ai_lower_inner(l, function, (const int32_t[]){high, right}, 2);
-    int32_t lower = ai_lower_inner(l, function, (const int32_t[]){low, right}, 2);
-    upper = ai_lower_cast_to(l, "upper", upper, AI_S32);
-    lower = ai_lower_cast_to(l, "lower", lower, AI_S32);
-    int32_t unit = ai_lower_scalar(l, "unit", AI_S32, 16);
-    upper = ai_lower_binary(l, "scaled", AI_OP_MUL, AI_S32, upper, unit);
-    return ai_lower_binary(l, "sum", AI_OP_ADD, AI_S32, upper, lower);
+    int32_t sum = AI_NO_VALUE;
+    int32_t unit = 1;
+    int32_t divisor = ai_lower_scalar(l, "base", AI_F32, base);
+    for (; unit < 256 / base; unit *= base) {
+        int32_t part = ai_lower_binary(l, "part", AI_OP_DIV, AI_F32, left, divisor);
+        int32_t high = ai_lower_between(l, "high", AI_F32);
+        ai_lower_add(l, "high", AI_OP_FLOOR, &none, sizeof none, &part, 1, &high, 1);
+        int32_t whole = ai_lower_binary(l, "whole", AI_OP_MUL, AI_F32, high, divisor);
+        int32_t low = ai_lower_binary(l, "low", AI_OP_SUB, AI_F32, left, whole);
+        sum = add_digit(l, function, sum, low, right, unit);
+        left = high;
+    }
+    return add_digit(l, function, sum, left, right, unit);
 }
 
 static void need_bytes(ai_lower *l, uint32_t i)
@@ -168,15 +181,15 @@ static int32_t product(ai_lower *l, ai_lower_fn *function, uint32_t a, uint32_t 
     int64_t terms = terms_of(l, b, is_conv);
     need_bytes(l, a);
     need_bytes(l, b);
-    if (terms > MOST_SPLIT_TERMS)
+    if (terms > MOST_BY_4)
         ai_lower_fail(l, AI_E_UNSUPPORTED, "a sum has %lld products, at most %d are supported",
-                      (long long)terms, MOST_SPLIT_TERMS);
+                      (long long)terms, MOST_BY_4);
     int32_t left = dequantised(l, "left", ai_lower_input(l, a), ones(l, "left_scale", az),
                                ai_lower_input(l, az), -2);
     int32_t right = dequantised(l, "right", ai_lower_input(l, b), ones(l, "right_scale", bz),
                                 ai_lower_input(l, bz), is_conv ? 0 : -1);
     if (terms == 0 || terms > MOST_TERMS)
-        return split_product(l, function, left, right);
+        return split_product(l, function, left, right, terms > MOST_BY_16 ? 4 : 16);
     int32_t sum = ai_lower_inner(l, function, (const int32_t[]){left, right}, 2);
     return ai_lower_cast_to(l, "sum", sum, AI_S32);
 }

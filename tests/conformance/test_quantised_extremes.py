@@ -226,12 +226,37 @@ def test_weights_with_a_wrong_count(tmp_path, count):
 
 
 def test_products_that_are_too_many(tmp_path):
-    x = helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 5000])
+    x = helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 17000])
     y = helper.make_tensor_value_info("y", TensorProto.INT32, None)
-    w = numpy_helper.from_array(np.ones((5000, 2), np.int8), "w")
+    w = numpy_helper.from_array(np.ones((17000, 2), np.int8), "w")
     node = helper.make_node("MatMulInteger", ["x", "w"], ["y"], name="many")
     onnx.save(helper.make_model(helper.make_graph([node], "net", [x], [y], [w]), ir_version=9,
                                 opset_imports=[helper.make_opsetid("", 19)]), tmp_path / "m.onnx")
-    with pytest.raises(libai.Error, match="MatMulInteger 'many': a sum has 5000 products, at most "
-                                          "4386 are supported$"):
+    with pytest.raises(libai.Error, match="MatMulInteger 'many': a sum has 17000 products, at most "
+                                          "16448 are supported$"):
         libai.convert(tmp_path / "m.onnx", tmp_path / "m.lai")
+
+
+@pytest.mark.parametrize("count", [257, 258, 259, 4112, 4113, 4608, 16448])
+def test_products_that_are_many(tmp_path, count):
+    """The greatest sums that there are, with odd numbers among them, in s32."""
+    random = np.random.default_rng(count)
+    x = np.zeros((3, count), np.uint8)
+    x[1] = random.integers(0, 256, count)
+    x[2, random.integers(0, count, 9)] = random.integers(0, 256, 9)
+    w = np.full((count, 3), -128, np.int8)
+    w[:, 1] = random.integers(-128, 128, count)
+    w[random.integers(0, count, 9), 2] += 1
+    constants = {"w": w, "xz": np.uint8(255), "wz": np.int8(127)}
+    node = helper.make_node("MatMulInteger", ["x", *constants], ["y"], name="many")
+    graph = helper.make_graph(
+        [node], "net", [helper.make_tensor_value_info("x", TensorProto.UINT8, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.INT32, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()])
+    onnx.save(helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", 19)]),
+              tmp_path / "m.onnx")
+    libai.convert(tmp_path / "m.onnx", tmp_path / "m.lai")
+    with libai.Model(tmp_path / "m.lai") as model:
+        found = model(x)
+    expected = (x.astype(np.int64) - 255) @ (w.astype(np.int64) - 127)
+    np.testing.assert_array_equal(found, expected)
