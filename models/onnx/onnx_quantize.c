@@ -12,6 +12,18 @@ static void refuse_blocks(ai_lower *l)
     ai_lower_only(l, "block_size", 0);
 }
 
+/* Of what is made of a constant: a weight's shape is asked for. */
+static void hand_on_shape(ai_lower *l, int32_t out)
+{
+    const ai_value *x = ai_lower_value(l, 0);
+    if (l->status != AI_OK || x == NULL || !x->has_shape || (x->data == NULL && x->producer < 0))
+        return;
+    ai_value *y = &l->graph->values[out];
+    y->has_shape = true;
+    y->rank = x->rank;
+    memcpy(y->dim, x->dim, sizeof y->dim);
+}
+
 void ai_lower_quantize(ai_lower *l)
 {
     ai_axis_params p = {.axis = 1};
@@ -33,6 +45,7 @@ void ai_lower_quantize(ai_lower *l)
                       type == 0 ? "a type that is not supported" : ai_type_name(type));
     p.count = (uint32_t)type;
     int32_t out = ai_lower_output(l, 0, type);
+    hand_on_shape(l, out);
     ai_lower_add(l, NULL, AI_OP_QUANTIZE_LINEAR, &p, sizeof p, l->inputs, l->input_count, &out, 1);
 }
 
@@ -46,13 +59,7 @@ void ai_lower_dequantize(ai_lower *l)
     if (l->node->opset >= 23)
         ai_lower_only(l, "output_dtype", 0);
     int32_t out = ai_lower_output(l, 0, AI_F32);
-    const ai_value *x = ai_lower_value(l, 0);
-    if (l->status == AI_OK && x != NULL && x->data != NULL) { /* a weight's shape is asked for */
-        ai_value *y = &l->graph->values[out];
-        y->has_shape = true;
-        y->rank = x->rank;
-        memcpy(y->dim, x->dim, sizeof y->dim);
-    }
+    hand_on_shape(l, out);
     ai_lower_add(l, NULL, AI_OP_DEQUANTIZE_LINEAR, &p, sizeof p, l->inputs, l->input_count, &out,
                  1);
 }

@@ -327,7 +327,8 @@ static ai_status fold_node(ai_graph *graph, uint32_t index, ai_error *err)
     return status;
 }
 
-static ai_status fold_nodes(ai_graph *graph, ai_error *err)
+/* `op`: nodes of that operator, 0: all. */
+static ai_status fold_nodes(ai_graph *graph, uint16_t op, ai_error *err)
 {
     ai_status status = AI_OK;
     uint32_t count = graph->node_count;
@@ -335,21 +336,28 @@ static ai_status fold_nodes(ai_graph *graph, ai_error *err)
         const ai_graph_node *node = &graph->nodes[i];
         bool is_copy = node->op == AI_OP_IDENTITY && !node->is_dead &&
                        ai_pass_is_kept(graph, node->outputs[0]);
-        if (!node->is_dead && !is_copy && is_foldable(graph, node))
+        if ((op == 0 || node->op == op) && !node->is_dead && !is_copy && is_foldable(graph, node))
             status = fold_node(graph, i, err);
     }
     return status;
+}
+
+/* Weights that are stored as numbers, with a QuantizeLinear behind: `quantize` looks for bytes. */
+ai_status ai_pass_fold_bytes(ai_graph *graph, ai_error *err)
+{
+    ai_status status = fold_nodes(graph, AI_OP_QUANTIZE_LINEAR, err);
+    return status == AI_OK ? ai_graph_status(graph, err) : status;
 }
 
 ai_status ai_pass_fold(ai_graph *graph, ai_error *err)
 {
     /* What constants make may be a shape, of tables that are too large for a session to look into
      * when it opens: so it is made before shapes are inferred. Inference then checks the others. */
-    ai_status status = fold_nodes(graph, err);
+    ai_status status = fold_nodes(graph, 0, err);
     if (status == AI_OK)
         status = ai_pass_need_shapes(graph, err);
     if (status == AI_OK)
-        status = fold_nodes(graph, err);
+        status = fold_nodes(graph, 0, err);
     if (status == AI_OK)
         ai_pass_prune(graph);
     return status == AI_OK ? ai_graph_status(graph, err) : status;

@@ -188,14 +188,15 @@ enum { MOST_POSITIONS = 1 << 23 };
 
 static void fold_node(ai_graph *graph, uint32_t index, const uint32_t *uses)
 {
-    ai_graph_node *quantize = &graph->nodes[index];
-    ai_quantised x, y = {.value = quantize->outputs[0]};
+    ai_quantised x, y = {.value = graph->nodes[index].outputs[0]};
     ai_q_finish f = {0};
-    if (graph->values[y.value].type != AI_U8 || !ai_quantised_scale(graph, quantize, &y))
+    if (graph->values[y.value].type != AI_U8 ||
+        !ai_quantised_scale(graph, &graph->nodes[index], &y) || ai_quantised_lookup(graph, index))
         return;
+    ai_graph_node *quantize = &graph->nodes[index]; /* a table adds nodes: the list may move */
     const ai_graph_node *node = operator_before(graph, quantize, uses, &y, &f);
     bool is_clamped = f.lo != 0 || f.hi != 255;
-    if (ai_quantised_lookup(graph, index) || node == NULL)
+    if (node == NULL)
         return;
     if (node->op == AI_OP_CONV) {
         fold_conv(graph, index, node, &y, &f);
