@@ -185,10 +185,11 @@ uint32_t ai_lower_choice(ai_lower *l, const char *name, const char *const *choic
     if (a == NULL)
         return value;
     for (uint32_t i = 0; choices[i] != NULL; i++)
-        if (a->s.len == strlen(choices[i]) && memcmp(a->s.data, choices[i], a->s.len) == 0)
+        if (a->s.len == strlen(choices[i]) && /* of no bytes there is no address */
+            (a->s.len == 0 || memcmp(a->s.data, choices[i], a->s.len) == 0))
             return i;
     ai_lower_fail(l, AI_E_UNSUPPORTED, "attribute '%s' is '%.*s', which is not supported", name,
-                  a->s.len < 40 ? (int)a->s.len : 40, (const char *)a->s.data);
+                  a->s.len < 40 ? (int)a->s.len : 40, a->s.len > 0 ? (const char *)a->s.data : "");
     return value;
 }
 
