@@ -209,20 +209,36 @@ MOVES = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", MOVES)
-@pytest.mark.parametrize("is_same", [True, False])
-def test_moves(tmp_path, kind, name, is_same):
-    """Bytes are moved; another scale behind is a table, but for Pad, whose constant has none."""
+@pytest.mark.parametrize("change", [(1, 0), (1.3, 0), (1, -9), (1.3, 40)])
+def test_moves(tmp_path, kind, name, change):
+    """Bytes are moved; another scale or zero point behind is a table, but for Pad, whose constant
+    has none."""
     net = Bytes(4, kind)
-    scale, zero = net.scale(), net.zero()
+    scale, zero = net.scale(), zero_of(kind, 77)
+    is_same = change == (1, 0)
     x = net.input("x", (1, 20, 6, 5), scale, zero)
     others, attributes = MOVES[name]
     inputs = [x] + [other if isinstance(other, str) else net.constant(other) for other in others]
     y = net.node(name.split()[0], inputs, **attributes)
-    y = net.through(y, *((scale, zero) if is_same else (scale * 1.3, net.zero())))
+    y = net.through(y, scale * change[0], zero + change[1])
     expected, found, steps = run_both(net, tmp_path, [y])
     rest = [step for step in without_borders(steps) if step != "Lookup"]
     assert rest == [name.split()[0]]
     assert ("Lookup" in steps) == (not is_same and "Pad" not in name)
+    np.testing.assert_array_equal(expected[0], found[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("channels", [16, 20])
+def test_concat(tmp_path, kind, channels):
+    """Operands of another scale or zero point pass a table."""
+    net = Bytes(6, kind)
+    scale, zero = net.scale(), zero_of(kind, 77)
+    operands = [net.input(name, (2, channels, 3, 5), scale * factor, zero + more)
+                for name, factor, more in [("a", 1, 0), ("b", 1, -9), ("c", 1.3, 0), ("d", 1, 0)]]
+    y = net.through(net.node("Concat", operands, axis=1), scale, zero)
+    expected, found, steps = run_both(net, tmp_path, [y])
+    assert sorted(without_borders(steps)) == ["Concat", "Lookup", "Lookup"]
     np.testing.assert_array_equal(expected[0], found[0])
 
 
