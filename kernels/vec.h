@@ -11,9 +11,10 @@
 #error "one lane is ref's: see kernels/ref"
 #endif
 
-#define JOIN2(name, level) ai_f32_##name##_##level
-#define JOIN(name, level)  JOIN2(name, level)
-#define KERNEL_NAME(name)  JOIN(name, AI_LEVEL)
+#define JOIN2(type, name, level) ai_##type##_##name##_##level
+#define JOIN(type, name, level)  JOIN2(type, name, level)
+#define KERNEL_NAME(name)        JOIN(f32, name, AI_LEVEL)
+#define BYTES(name)              JOIN(u8, name, AI_LEVEL)
 
 #define AI_VEC_ROW(op, layout, name) ai_kernel_fn KERNEL_NAME(name);
 #include "vec.def"

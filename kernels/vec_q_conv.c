@@ -7,10 +7,6 @@
 #include "f32_tile_rep.h"
 #include "q_strip.h"
 
-#define BYTES_OF2(name, level) ai_u8_##name##_##level
-#define BYTES_OF(name, level)  BYTES_OF2(name, level)
-#define BYTES(name)            BYTES_OF(name, AI_LEVEL)
-
 /* Pixels of a tile: their sums and a pair of weights fill the registers. */
 #if defined(AI_SIMD_AVX512)
 #define CONV     BYTES(conv_14x16)

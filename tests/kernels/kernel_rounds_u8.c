@@ -215,8 +215,8 @@ void round_byte_pool(const row *k, rng *r)
 {
     ai_pool_args a = {
         .ih = PICK(r, 1, 3, 7, 12),
-        .iw = PICK(r, 1, 4, 9, 17),
-        .ow = PICK(r, 1, 3, 8),
+        .iw = PICK(r, 1, 4, 9, 17, 40),
+        .ow = PICK(r, 1, 3, 8, 18),
         .kh = PICK(r, 1, 2, 3),
         .kw = PICK(r, 1, 2, 3),
         .stride_h = PICK(r, 1, 2),
@@ -233,7 +233,7 @@ void round_byte_pool(const row *k, rng *r)
     bytes in = bytes_new(r, (a.ih - 1) * a.in_row + a.iw * 16);
     bytes out = bytes_new(r, (a.row_end - 1) * a.out_row + a.ow * 16);
     bytes want = bytes_new(r, out.count);
-    fill_bytes(r, &in, 0, 255);
+    fill_bytes(r, &in, 0, PICK(r, 0, 1, 255));
     memset(out.data, 0x5a, (size_t)out.count);
     memset(want.data, 0x5a, (size_t)want.count);
     a.in = (const float *)(const void *)in.data;
