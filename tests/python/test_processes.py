@@ -18,6 +18,7 @@ import pytest
 import libai
 
 PHOTO = os.path.join(os.environ["AI_SOURCE"], "tests", "data", "chelsea.png")
+WRITER = os.path.join(os.environ["AI_ZOO"], "charrnn.lai")
 ONE = np.ones((1, 2), np.float32)
 WIDE = np.zeros((4096, 512), np.float32)
 
@@ -130,10 +131,64 @@ def test_fork_while_a_classifier_is_busy(double):
 def test_misuse(double):
     """Threads, forks, closing and signals at random; `misuse.py MODEL WRITER 60` goes on for longer."""
     script = os.path.join(os.path.dirname(__file__), "misuse.py")
-    done = subprocess.run([sys.executable, script, double,
-                           os.path.join(os.environ["AI_ZOO"], "charrnn.lai"), "3"],
-                          capture_output=True, text=True, timeout=90)
+    done = subprocess.run([sys.executable, script, double, WRITER, "3"], capture_output=True,
+                          text=True, timeout=90)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+# ---- The end of the interpreter ----
+
+DAEMONS = """
+import sys, threading, time
+import numpy as np, libai
+model = libai.Model(sys.argv[1], threads=2)
+handler, writer = libai.Handler(sys.argv[2]), libai.TextModel(sys.argv[2])
+x = np.zeros((256, 512), np.float32)
+def forever(function):
+    while True:
+        function()
+for function in (lambda: model(x), lambda: handler({"seed": 1}), lambda: list(writer.write()),
+                 lambda: libai.Model(sys.argv[1])(x[:1])):
+    threading.Thread(target=forever, args=(function,), daemon=True).start()
+time.sleep(float(sys.argv[3]))
+print("ends")
+"""
+LEFT = """
+import sys
+import numpy as np, libai
+class Cycle:  # found by the collector only
+    def __del__(self):  # maybe where nothing can be imported any more
+        try:
+            self.model(self.x)
+        except ImportError:
+            pass
+        self.model.close()
+one = Cycle()
+one.self, one.model, one.x = one, libai.Model(sys.argv[1]), np.ones((1, 4), "f4")
+one.kinds = [libai.Handler(sys.argv[2]), libai.TextModel(sys.argv[2])]
+one.text = one.kinds[1].write()
+next(one.text)
+libai.kept = libai._model.kept = sys.modules["kept"] = one.kinds, libai.Model(sys.argv[1])
+{}
+"""
+
+
+def ended(script, *arguments):
+    done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", script, *map(str, arguments)],
+                          capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.parametrize("seconds", [0, 0.03, 0.1, 0.3])
+def test_exit_with_daemons_in_calls(slow, seconds):
+    """Python takes their lock away where they stand; models are freed, or not, beneath them."""
+    assert ended(DAEMONS, slow, WRITER, seconds) == "ends\n"
+
+
+@pytest.mark.parametrize("last", ["", "del one", "import gc; gc.disable(); del one", "sys.exit()"])
+def test_exit_in_any_order(double, last):
+    ended(LEFT.format(last), double, WRITER)
 
 
 # ---- Pickles ----
