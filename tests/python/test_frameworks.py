@@ -35,8 +35,14 @@ def test_refused(tmp_path, source):
     assert not list(tmp_path.iterdir())
 
 
-def test_torch(tmp_path):
+@pytest.mark.parametrize("dynamo", [False, True])
+def test_torch(tmp_path, monkeypatch, dynamo):
+    """By the exporter that needs nothing else, and by the newer one."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    if dynamo:
+        pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    else:
+        monkeypatch.setattr("libai._frameworks.find_spec", lambda _: None)
     module = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Dropout(),
                                  torch.nn.Flatten(), torch.nn.Linear(8 * 36, 4))
     x = torch.randn(1, 3, 8, 8)
