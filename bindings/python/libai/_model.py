@@ -133,7 +133,13 @@ class Model:
 
     def close(self) -> None:
         self._file = None
-        for session in list(self._sessions):
+        while True:
+            try:
+                sessions = list(self._sessions)
+                break
+            except RuntimeError:  # another thread put one there meanwhile
+                continue
+        for session in sessions:
             session.close()
 
     def __enter__(self) -> Self:
