@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Products of u8 and s8 by TDPBUSD: two tiles of up to 16 pixels by two panels of 16 outputs. The
- * inputs of a strip of pixels are laid in rows of 64 bytes first, once for all panels; panels of
- * weights are tiles as they are. */
+ * panels of weights are tiles as they are. So are pixels whose taps are up to 64 bytes on end, as a
+ * row of a 3x3 kernel in blocks of 16 channels; the inputs of others are laid in rows of 64 bytes
+ * first, once for all panels of a strip. */
 #include <string.h>
 
 #include "u8_finish_vnni.h"
@@ -9,20 +10,24 @@
 ai_kernel_fn ai_u8_conv_32x32_amx;
 ai_kernel_fn ai_u8_conv_14x32_vnni;
 
-/* A strip has up to 4 tiles. A step of the sum is 16 fours of inputs. */
-enum { TILE = 16, STRIP_TILES = AI_Q_PIXELS / TILE, STEP = 16 * 4 * 16 };
+/* A step of a sum is up to 16 fours of inputs; that many if they are laid in rows. */
+enum { TILE = 16, FOURS = 16, STEP = TILE * FOURS * 4 };
 
-/* Fewer pixels, or a shorter sum, and VNNI is as fast. */
-enum { LEAST_PIXELS = 8, LEAST_FOURS = 16 };
+/* Fewer pixels, or a shorter sum, and VNNI is as fast. Shorter runs, or rows narrower than a tile,
+ * and it is as fast to lay inputs in rows. */
+enum { LEAST_PIXELS = 8, LEAST_FOURS = 16, LEAST_RUN = 8 };
 
 typedef struct strip {
     const ai_q_conv_args *args;
     finish finish;
-    int32_t pixels; /* of a tile: 4 to 16 */
-    int32_t tiles;  /* of this strip: 2 or 4 */
-    int64_t steps;
-    int64_t last;  /* bytes to the weights of the last step, which end with the panel */
-    bool is_whole; /* fours of taps are 16 bytes */
+    int32_t pixels;     /* of a tile: 4 to 16 */
+    int32_t tiles;      /* of this strip: an even number */
+    int32_t row_tiles;  /* direct: of a row of outputs */
+    int32_t fours;      /* of a step */
+    int64_t steps;      /* of a sum */
+    int64_t pixel_step; /* of a tile: bytes from row to row */
+    bool is_direct;     /* tiles are loaded from where they lie */
+    bool is_whole;      /* fours of taps are 16 bytes */
     const uint8_t *in[AI_Q_PIXELS];
     uint8_t *out[AI_Q_PIXELS];
     const uint8_t *residual[AI_Q_PIXELS];
@@ -31,14 +36,15 @@ typedef struct strip {
 /* ---- Tiles: 0 to 3 are sums, 4 and 5 pixels, 6 and 7 panels. The intrinsics of gcc 12 do not say
  * what memory they touch. ---- */
 
-#define MOVE(instruction, at) __asm__ volatile(instruction ::"r"(at), "r"((int64_t)64) : "memory")
-#define LOAD(tile, from)      MOVE("tileloadd (%0,%1,1), %%tmm" #tile, from)
-#define STORE(tile, to)       MOVE("tilestored %%tmm" #tile ", (%0,%1,1)", to)
+#define MOVE(instruction, at, step)                                                                \
+    __asm__ volatile(instruction ::"r"(at), "r"((int64_t)(step)) : "memory")
+#define LOAD(tile, from, step) MOVE("tileloadd (%0,%1,1), %%tmm" #tile, from, step)
+#define STORE(tile, to)        MOVE("tilestored %%tmm" #tile ", (%0,%1,1)", to, 64)
 #define ZERO(tile)            __asm__ volatile("tilezero %%tmm" #tile ::)
 #define DOT(sum, pixels, panel)                                                                    \
     __asm__ volatile("tdpbusd %%tmm" #panel ", %%tmm" #pixels ", %%tmm" #sum ::)
 
-static void configure(int32_t pixels)
+static void configure(int32_t pixels, int32_t fours)
 {
     struct {
         uint8_t palette, start, none[14];
@@ -46,8 +52,8 @@ static void configure(int32_t pixels)
         uint8_t rows[16];
     } c = {.palette = 1};
     for (int i = 0; i < 8; i++) {
-        c.bytes[i] = 64;
-        c.rows[i] = (uint8_t)(i < 6 ? pixels : 16);
+        c.bytes[i] = (uint16_t)(i == 4 || i == 5 ? 4 * fours : 64);
+        c.rows[i] = (uint8_t)(i < 6 ? pixels : fours);
     }
     __asm__ volatile("ldtilecfg %0" ::"m"(c));
 }
@@ -164,35 +170,44 @@ static void finish_tiles(const strip *s, const int32_t *sums, int32_t panel, int
 
 /* ---- The sums ---- */
 
-INLINE void dots(const uint8_t *in, int64_t next, const int8_t *w, int64_t second, bool has_second)
+INLINE void dots(const strip *s, const uint8_t *in0, const uint8_t *in1, const int8_t *w,
+                 int64_t second, bool has_second)
 {
-    LOAD(4, in);
-    LOAD(6, w);
-    LOAD(5, in + next);
+    LOAD(4, in0, s->pixel_step);
+    LOAD(6, w, 64);
+    LOAD(5, in1, s->pixel_step);
     DOT(0, 4, 6);
     DOT(1, 5, 6);
     if (has_second) {
-        LOAD(7, w + second);
+        LOAD(7, w + second, 64);
         DOT(2, 4, 7);
         DOT(3, 5, 7);
     }
 }
 
-/* Two tiles of one panel or two. */
+/* Where a tile's inputs begin. */
+static const uint8_t *tile_inputs(const strip *s, int32_t tile)
+{
+    return s->is_direct ? s->in[tile * s->pixels] : s->args->rows + tile * s->steps * STEP;
+}
+
+/* Two tiles of one panel or two. The weights of the last step end with the panel. */
 INLINE void compute(const strip *s, int32_t panel, int32_t tile, bool has_second)
 {
     _Alignas(64) int32_t sums[2][2 * TILE * 16];
     const ai_q_conv_args *a = s->args;
-    const int64_t next = s->steps * STEP, second = a->tap_count * 64;
-    const uint8_t *in = a->rows + tile * next;
+    const int64_t second = a->tap_count * 64;
+    const uint8_t *in0 = tile_inputs(s, tile), *in1 = tile_inputs(s, tile + 1);
     const int8_t *w = a->weights + panel * second;
     ZERO(0);
     ZERO(1);
     ZERO(2);
     ZERO(3);
-    for (int64_t i = 1; i < s->steps; i++, in += STEP, w += STEP)
-        dots(in, next, w, second, has_second);
-    dots(in, next, a->weights + panel * second + s->last, second, has_second);
+    for (int64_t i = 0; i < s->steps; i++) {
+        const int64_t at = s->is_direct ? a->taps[i * s->fours] : i * STEP;
+        const int64_t from = i + 1 < s->steps ? i * s->fours : a->tap_count - s->fours;
+        dots(s, in0 + at, in1 + at, w + from * 64, second, has_second);
+    }
     STORE(0, sums[0]);
     STORE(1, sums[0] + s->pixels * 16);
     if (has_second) {
@@ -215,17 +230,23 @@ static void compute_panels(const strip *s)
         compute(s, panel, tile, false);
 }
 
-/* Pixels from `first` on, along the rows; those that are missing repeat the last. */
-static void point(strip *s, int64_t first, int64_t count)
+static void point(strip *s, int32_t pixel, int64_t row, int64_t col)
 {
     const ai_q_conv_args *a = s->args;
-    int64_t row = a->row_begin + first / a->ow, col = first % a->ow;
+    s->in[pixel] = a->in + row * a->in_row + col * a->in_step;
+    s->out[pixel] = a->out + row * a->out_row + col * a->out_step;
+    if (a->residual)
+        s->residual[pixel] = a->residual + row * a->residual_row + col * 16;
+}
+
+/* Pixels from tile `first` on, along the rows; those that are missing repeat the last. */
+static void point_on(strip *s, int64_t first, int64_t count)
+{
+    const ai_q_conv_args *a = s->args;
+    int64_t at = first * s->pixels, row = a->row_begin + at / a->ow, col = at % a->ow;
     for (int32_t i = 0; i < s->tiles * s->pixels; i++) {
-        s->in[i] = a->in + row * a->in_row + col * a->in_step;
-        s->out[i] = a->out + row * a->out_row + col * a->out_step;
-        if (a->residual)
-            s->residual[i] = a->residual + row * a->residual_row + col * 16;
-        if (++first >= count)
+        point(s, i, row, col);
+        if (++at >= count)
             continue;
         if (++col == a->ow) {
             col = 0;
@@ -234,13 +255,61 @@ static void point(strip *s, int64_t first, int64_t count)
     }
 }
 
-static bool has_whole_taps(const ai_q_conv_args *a)
+/* The same where a tile lies in one row: a row's last ends with it. */
+static void point_rows(strip *s, int64_t first, int64_t count)
 {
-    for (int64_t i = 0; i + 4 <= a->tap_count; i += 4)
-        for (int j = 1; j < 4; j++)
-            if (a->taps[i + j] != a->taps[i] + 4 * j)
-                return false;
-    return true;
+    const ai_q_conv_args *a = s->args;
+    for (int32_t i = 0; i < s->tiles; i++) {
+        const int64_t tile = first + i < count ? first + i : count - 1;
+        const int64_t row = a->row_begin + tile / s->row_tiles;
+        const int64_t col = tile % s->row_tiles * s->pixels, last = a->ow - s->pixels;
+        for (int32_t j = 0; j < s->pixels; j++)
+            point(s, i * s->pixels + j, row, (col < last ? col : last) + j);
+    }
+}
+
+/* Taps in runs of as many bytes on end as there are in the first: how many fours, or 0. */
+static int32_t run_of(const ai_q_conv_args *a)
+{
+    int64_t run = 1;
+    while (run < a->tap_count && a->taps[run] == a->taps[run - 1] + 4)
+        run++;
+    for (int64_t i = 0; i < a->tap_count; i++)
+        if (a->taps[i] != a->taps[i / run * run] + i % run * 4)
+            return 0;
+    return a->tap_count % run ? 0 : (int32_t)run;
+}
+
+static void lay_rows(strip *s, int64_t count)
+{
+    const int64_t tiles = (count + 2 * TILE - 1) / (2 * TILE) * 2;
+    s->pixels = (int32_t)((count + tiles - 1) / tiles);
+    s->fours = FOURS;
+    s->pixel_step = 64;
+    configure(s->pixels, s->fours);
+    for (int64_t tile = 0; tile < tiles; tile += s->tiles) {
+        s->tiles = tiles - tile < 4 ? 2 : 4;
+        point_on(s, tile, count);
+        pack(s);
+        compute_panels(s);
+    }
+}
+
+static void load_rows(strip *s)
+{
+    const ai_q_conv_args *a = s->args;
+    s->row_tiles = (a->ow + TILE - 1) / TILE;
+    s->pixels = (a->ow + s->row_tiles - 1) / s->row_tiles;
+    s->pixel_step = a->in_step;
+    s->is_direct = true;
+    const int64_t tiles = (int64_t)(a->row_end - a->row_begin) * s->row_tiles;
+    const int32_t most = AI_Q_PIXELS / s->pixels / 2 * 2;
+    configure(s->pixels, s->fours);
+    for (int64_t tile = 0; tile < tiles; tile += s->tiles) {
+        s->tiles = (int32_t)(tiles - tile < most ? (tiles - tile + 1) / 2 * 2 : most);
+        point_rows(s, tile, tiles);
+        compute_panels(s);
+    }
 }
 
 void ai_u8_conv_32x32_amx(const void *args)
@@ -251,21 +320,13 @@ void ai_u8_conv_32x32_amx(const void *args)
         ai_u8_conv_14x32_vnni(args);
         return;
     }
-    const int64_t tiles = (count + 2 * TILE - 1) / (2 * TILE) * 2;
-    strip s = {
-        .args = a,
-        .finish = finish_of(a),
-        .pixels = (int32_t)((count + tiles - 1) / tiles),
-        .steps = (a->tap_count + 15) / 16,
-        .is_whole = has_whole_taps(a),
-        .last = (a->tap_count - 16) * 64,
-    };
-    configure(s.pixels);
-    for (int64_t tile = 0; tile < tiles; tile += STRIP_TILES) {
-        s.tiles = (int32_t)(tiles - tile < STRIP_TILES ? tiles - tile : STRIP_TILES);
-        point(&s, tile * s.pixels, count);
-        pack(&s);
-        compute_panels(&s);
-    }
+    const int32_t run = run_of(a);
+    strip s = {.args = a, .finish = finish_of(a), .fours = run, .is_whole = run && run % 4 == 0};
+    const bool is_direct = run >= LEAST_RUN && run <= FOURS && a->ow > TILE;
+    s.steps = is_direct ? a->tap_count / run : (a->tap_count + FOURS - 1) / FOURS;
+    if (is_direct)
+        load_rows(&s);
+    else
+        lay_rows(&s, count);
     __asm__ volatile("tilerelease" ::);
 }
