@@ -15,7 +15,7 @@ enum { TILE = 16, FOURS = 16, STEP = TILE * FOURS * 4 };
 
 /* Fewer pixels, or a shorter sum, and VNNI is as fast. Shorter runs, or rows narrower than a tile,
  * and it is as fast to lay inputs in rows. */
-enum { LEAST_PIXELS = 8, LEAST_FOURS = 16, LEAST_RUN = 8 };
+enum { LEAST_PIXELS = 8, LEAST_FOURS = 16, LEAST_RUN = 8, MOST_THIN = 256 };
 
 typedef struct strip {
     const ai_q_conv_args *args;
@@ -40,7 +40,7 @@ typedef struct strip {
     __asm__ volatile(instruction ::"r"(at), "r"((int64_t)(step)) : "memory")
 #define LOAD(tile, from, step) MOVE("tileloadd (%0,%1,1), %%tmm" #tile, from, step)
 #define STORE(tile, to)        MOVE("tilestored %%tmm" #tile ", (%0,%1,1)", to, 64)
-#define ZERO(tile)            __asm__ volatile("tilezero %%tmm" #tile ::)
+#define ZERO(tile)             __asm__ volatile("tilezero %%tmm" #tile ::)
 #define DOT(sum, pixels, panel)                                                                    \
     __asm__ volatile("tdpbusd %%tmm" #panel ", %%tmm" #pixels ", %%tmm" #sum ::)
 
@@ -312,6 +312,75 @@ static void load_rows(strip *s)
     }
 }
 
+/* ---- Maps of up to 4 channels: a pixel's are 4 bytes of 16, and the row of a kernel lies on end
+ * once those are laid side by side ---- */
+
+static void squeeze(const uint8_t *in, int64_t count, uint8_t *to)
+{
+    const __m512i order =
+        _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28);
+    int64_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        __m512i x[4];
+        for (int j = 0; j < 4; j++)
+            x[j] = _mm512_maskz_loadu_epi32(0x1111, in + 16 * (i + 4 * j));
+        const __m512i low = _mm512_permutex2var_epi32(x[0], order, x[1]);
+        const __m512i high = _mm512_permutex2var_epi32(x[2], order, x[3]);
+        _mm512_storeu_si512(to + 4 * i, _mm512_mask_blend_epi32(0xff00, low, high));
+    }
+    for (; i < count; i++)
+        memcpy(to + 4 * i, in + 16 * i, 4);
+}
+
+/* The rows of a kernel, kw fours 16 bytes apart in each, and pixels a whole number of those apart.
+ */
+static bool is_thin(const ai_q_conv_args *a)
+{
+    const int64_t kw = a->kw;
+    if (kw < 4 || kw > FOURS || a->tap_count > MOST_THIN || a->tap_count % kw ||
+        a->tap_count == kw || a->in_step % 16 || a->ow <= TILE)
+        return false;
+    const int64_t row = a->taps[kw] - a->taps[0];
+    for (int64_t i = 0; i < a->tap_count; i++)
+        if (a->taps[i] != a->taps[0] + i / kw * row + i % kw * 16)
+            return false;
+    return row > 0 && a->in_row % row == 0;
+}
+
+/* As many rows of outputs at a time as there is room for their inputs. */
+static bool load_thin(const strip *thick)
+{
+    const ai_q_conv_args *a = thick->args;
+    const int64_t kw = a->kw, kh = a->tap_count / kw, row = a->taps[kw] - a->taps[0];
+    const int64_t columns = (a->ow - 1) * (a->in_step / 16) + kw, stride = a->in_row / row;
+    const int64_t room = (a->tap_count + FOURS - 1) / FOURS * AI_Q_PIXELS * 64 / (4 * columns);
+    if (room < kh)
+        return false;
+    int64_t taps[MOST_THIN];
+    ai_q_conv_args thin = *a;
+    strip s = *thick;
+    s.args = &thin;
+    s.fours = (int32_t)kw;
+    s.steps = kh;
+    thin.taps = taps;
+    thin.in_step = a->in_step / 4;
+    thin.in_row = stride * columns * 4;
+    for (int64_t i = 0; i < kh; i++)
+        taps[i * kw] = i * columns * 4;
+    const int32_t most = (int32_t)((room - kh) / stride + 1);
+    for (int32_t first = a->row_begin; first < a->row_end; first = thin.row_end) {
+        thin.row_begin = first;
+        thin.row_end = a->row_end - first < most ? a->row_end : first + most;
+        const int64_t rows = (thin.row_end - first - 1) * stride + kh;
+        for (int64_t i = 0; i < rows; i++)
+            squeeze(a->in + first * a->in_row + a->taps[0] + i * row, columns,
+                    a->rows + i * columns * 4);
+        thin.in = a->rows - first * thin.in_row;
+        load_rows(&s);
+    }
+    return true;
+}
+
 void ai_u8_conv_32x32_amx(const void *args)
 {
     const ai_q_conv_args *a = args;
@@ -326,7 +395,7 @@ void ai_u8_conv_32x32_amx(const void *args)
     s.steps = is_direct ? a->tap_count / run : (a->tap_count + FOURS - 1) / FOURS;
     if (is_direct)
         load_rows(&s);
-    else
+    else if (!is_thin(a) || !load_thin(&s))
         lay_rows(&s, count);
     __asm__ volatile("tilerelease" ::);
 }

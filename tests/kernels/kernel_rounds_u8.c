@@ -44,6 +44,7 @@ typedef struct product {
     guarded bias, scale, taps, wide, pixels;
     int64_t panels, rows, in_bytes;
     int32_t kh, kw;
+    int64_t blocks; /* of 16 inputs, of a window; 0: taps anywhere */
     bool is_depthwise;
 } product;
 
@@ -53,7 +54,7 @@ static void make_shape(product *p, rng *r)
     int64_t *taps = (int64_t *)(void *)p->taps.data;
     p->panels = rng_range(r, 1, 5);
     p->rows = rng_range(r, 1, 4);
-    a->ow = PICK(r, 1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 15, 20, 21, 30);
+    a->ow = PICK(r, 1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 15, 17, 21, 30, 64, 112);
     a->panel_begin = (int32_t)rng_range(r, 0, p->panels - 1);
     a->panel_end = (int32_t)rng_range(r, a->panel_begin + 1, p->panels);
     a->row_begin = (int32_t)rng_range(r, 0, p->rows - 1);
@@ -91,6 +92,27 @@ static void make_depthwise(product *p, rng *r)
     }
     p->in_bytes = (p->panels - 1) * a->in_plane + (p->rows - 1) * a->in_row +
                   (a->ow - 1) * a->in_step + taps[kh * whole - 1] + 16;
+}
+
+/* The windows of a convolution over blocks of 16 channels, or over up to 4 channels. */
+static void make_window(product *p, rng *r, bool is_thin)
+{
+    ai_q_conv_args *a = &p->a;
+    int64_t *taps = (int64_t *)(void *)p->taps.data;
+    const int32_t stride = PICK(r, 1, 1, 2), fours = is_thin ? 1 : 4;
+    const int64_t pitch = ((a->ow - 1) * stride + p->kw) * 16 + 16 * rng_range(r, 0, 3);
+    const int64_t plane = ((p->rows - 1) * stride + p->kh) * pitch;
+    int64_t i = 0;
+    a->kw = p->kw;
+    a->in_step = stride * 16;
+    a->in_row = stride * pitch;
+    for (int64_t block = 0; block < p->blocks; block++)
+        for (int64_t y = 0; y < p->kh; y++)
+            for (int64_t x = 0; x < p->kw; x++)
+                for (int64_t four = 0; four < fours; four++)
+                    taps[i++] = block * plane + y * pitch + 16 * x + 4 * four;
+    p->in_bytes =
+        (p->rows - 1) * a->in_row + (a->ow - 1) * a->in_step + taps[a->tap_count - 1] + 4;
 }
 
 /* Zero points at their ends, factors from tiny to infinite. */
@@ -156,12 +178,21 @@ void round_q_conv(const row *k, rng *r)
         p.kw = rng_range(r, 0, 3) == 0 ? PICK(r, 1, 2, 4, 7, 9) : p.kh;
         a->tap_count = p.kh * ((p.kw + 3) / 4);
     }
+    const bool is_thin = rng_bool(r);
+    if (!p.is_depthwise && rng_bool(r)) {
+        p.kh = is_thin ? PICK(r, 3, 4, 7) : PICK(r, 1, 2, 3, 3);
+        p.kw = is_thin ? PICK(r, 3, 4, 7, 7) : PICK(r, 1, 2, 3, 3, 4, 7);
+        p.blocks = is_thin ? 1 : rng_range(r, 1, 5);
+        a->tap_count = p.kh * p.kw * p.blocks * (is_thin ? 1 : 4);
+    }
     p.taps = guarded_new(r, a->tap_count * 8 + 2);
     p.taps.data += (uintptr_t)p.taps.data % 8 / 4;
     make_shape(&p, r);
     p.in_bytes = (p.rows - 1) * a->in_row + (a->ow - 1) * a->in_step + 116;
     if (p.is_depthwise)
         make_depthwise(&p, r);
+    if (p.blocks > 0)
+        make_window(&p, r, is_thin);
     p.in = bytes_new(r, p.in_bytes);
     p.weights = bytes_new(r, p.panels * a->tap_count * 64);
     p.residual = bytes_new(r, p.panels * a->residual_plane);
