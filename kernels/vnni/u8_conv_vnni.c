@@ -132,6 +132,27 @@ static void compute(const tile *t)
     FINISH(b, 1, t->second)
 }
 
+/* A single pixel, as of a dense layer: its weights come from memory as fast as they are used. */
+static void compute_pixel(const tile *t)
+{
+    const ai_q_conv_args *a = t->args;
+    const int64_t count = a->tap_count;
+    const int8_t *w = a->weights + t->panel * count * 64;
+    const int64_t second = (t->second - t->panel) * count * 64;
+    __m512i a0 = _mm512_loadu_si512(a->bias + t->panel * 16);
+    __m512i b0 = _mm512_loadu_si512(a->bias + t->second * 16);
+    for (int64_t i = 0; i < count; i++, w += 64) {
+        int32_t four;
+        memcpy(&four, t->run[0].in + a->taps[i], 4);
+        const __m512i x = _mm512_set1_epi32(four);
+        _mm_prefetch((const char *)(t->ahead + i * t->ahead_step), _MM_HINT_T1);
+        ADD(a0, x, _mm512_loadu_si512(w));
+        ADD(b0, x, _mm512_loadu_si512(w + second));
+    }
+    finish_run(t, 0, t->panel, a0, a0, a0, a0, a0, a0, a0);
+    finish_run(t, 0, t->second, b0, b0, b0, b0, b0, b0, b0);
+}
+
 /* Two panels over all rows, in runs; the last of a row begins where it ends with the row. */
 static void compute_panels(tile *t)
 {
@@ -156,7 +177,9 @@ static void compute_panels(tile *t)
             filled = 0;
         }
     }
-    if (filled == 1) {
+    if (filled == 1 && a->ow == 1 && a->row_end - a->row_begin == 1) {
+        compute_pixel(t);
+    } else if (filled == 1) {
         t->run[1] = t->run[0];
         compute(t);
     }
