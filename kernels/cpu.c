@@ -4,6 +4,27 @@
 #include "ai.h"
 #include "kernels.h"
 
+#if defined(__x86_64__) && defined(__linux__)
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The system saves 8 kB more of a thread from its first tile on. */
+bool ai_cpu_may_use_tiles(void)
+{
+    const long request = 0x1023, tile_data = 18; /* ARCH_REQ_XCOMP_PERM, <asm/prctl.h> */
+    return syscall(SYS_arch_prctl, request, tile_data) == 0;
+}
+
+#else
+
+bool ai_cpu_may_use_tiles(void)
+{
+    return false;
+}
+
+#endif
+
 #if defined(__x86_64__)
 
 #include <cpuid.h>
@@ -17,28 +38,6 @@ static uint64_t saved_registers(void)
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return (uint64_t)high << 32 | low;
 }
-
-#if defined(__linux__)
-
-#include <sys/syscall.h>
-#include <unistd.h>
-
-/* The system saves 8 kB more of a thread from its first tile on, and asks to be asked by a process:
- * once or often. It refuses where a thread has too small a stack for signals (sigaltstack). */
-static bool may_use_tiles(void)
-{
-    const long request = 0x1023, tile_data = 18; /* ARCH_REQ_XCOMP_PERM, <asm/prctl.h> */
-    return syscall(SYS_arch_prctl, request, tile_data) == 0;
-}
-
-#else
-
-static bool may_use_tiles(void)
-{
-    return false;
-}
-
-#endif
 
 static uint32_t machine_levels(void)
 {
@@ -61,7 +60,7 @@ static uint32_t machine_levels(void)
     if (!HAS(c, vnni))
         return cpu;
     cpu |= AI_CPU_VNNI;
-    return HAS(d, amx) && HAS(saved, tiles) && may_use_tiles() ? cpu | AI_CPU_AMX : cpu;
+    return HAS(d, amx) && HAS(saved, tiles) ? cpu | AI_CPU_AMX : cpu;
 }
 
 #elif defined(__aarch64__) && defined(__linux__)

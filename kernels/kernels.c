@@ -24,7 +24,8 @@ const ai_kernel *ai_kernel_find(uint32_t op, uint32_t act_type, uint32_t weight_
     for (uint32_t i = ai_kernel_count; i > 0; i--) {
         const ai_kernel *k = &ai_kernels[i - 1];
         if (k->op == op && k->act_type == act_type && k->weight_type == weight_type &&
-            k->layout == layout && (k->cpu & cpu))
+            k->layout == layout && (k->cpu & cpu) &&
+            (k->cpu != AI_CPU_AMX || ai_cpu_may_use_tiles()))
             return k;
     }
     return NULL;

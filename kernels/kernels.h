@@ -367,6 +367,10 @@ const ai_kernel *ai_kernel_find(uint32_t op, uint32_t act_type, uint32_t weight_
 /* Levels that this machine runs and this build has (cpu.c). */
 uint32_t ai_cpu_detect(void);
 
+/* Linux asks to be asked, once or often, before a process uses AMX's tiles, and refuses one with a
+ * thread that has too small a stack for signals. AMX's kernels are found where it allows them. */
+bool ai_cpu_may_use_tiles(void);
+
 /* ---- The same functions of one number as the kernels', for operators that work on scalars ---- */
 float ai_expf(float x);
 float ai_logf(float x);
