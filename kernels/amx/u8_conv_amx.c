@@ -25,6 +25,7 @@ typedef struct strip {
     int32_t row_tiles;  /* direct: of a row of outputs */
     int32_t fours;      /* of a step */
     int64_t steps;      /* of a sum */
+    int32_t ahead;      /* lines of weights to fetch in each step: where a map is one strip */
     int64_t pixel_step; /* of a tile: bytes from row to row */
     bool is_direct;     /* tiles are loaded from where they lie */
     bool is_whole;      /* fours of taps are 16 bytes */
@@ -199,6 +200,8 @@ INLINE void compute(const strip *s, int32_t panel, int32_t tile, bool has_second
     const int64_t second = a->tap_count * 64;
     const uint8_t *in0 = tile_inputs(s, tile), *in1 = tile_inputs(s, tile + 1);
     const int8_t *w = a->weights + panel * second;
+    /* of the panels behind these: each pair of tiles fetches a part */
+    const int8_t *ahead = w + 2 * second + tile / 2 * s->steps * s->ahead * 64;
     ZERO(0);
     ZERO(1);
     ZERO(2);
@@ -206,6 +209,9 @@ INLINE void compute(const strip *s, int32_t panel, int32_t tile, bool has_second
     for (int64_t i = 0; i < s->steps; i++) {
         const int64_t at = s->is_direct ? a->taps[i * s->fours] : i * STEP;
         const int64_t from = i + 1 < s->steps ? i * s->fours : a->tap_count - s->fours;
+        for (int32_t j = 0; j < s->ahead; j++)
+            _mm_prefetch((const char *)(ahead + j * 64), _MM_HINT_T1);
+        ahead += s->ahead * 64;
         dots(s, in0 + at, in1 + at, w + from * 64, second, has_second);
     }
     STORE(0, sums[0]);
@@ -286,6 +292,7 @@ static void lay_rows(strip *s, int64_t count)
     s->pixels = (int32_t)((count + tiles - 1) / tiles);
     s->fours = FOURS;
     s->pixel_step = 64;
+    s->ahead = tiles == 2 ? 32 : tiles == 4 ? 16 : 0;
     configure(s->pixels, s->fours);
     for (int64_t tile = 0; tile < tiles; tile += s->tiles) {
         s->tiles = tiles - tile < 4 ? 2 : 4;
