@@ -119,7 +119,7 @@ static void pack(const strip *s)
 INLINE void store_four(uint8_t *const *out, int64_t plane, __m512i bytes)
 {
     uint8_t *first = out[0] + plane;
-    if (out[3] - out[0] == 48) {
+    if (out[1] - out[0] == 16 && out[2] - out[1] == 16 && out[3] - out[2] == 16) {
         _mm512_storeu_si512(first, bytes);
         return;
     }

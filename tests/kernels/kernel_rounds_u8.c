@@ -53,8 +53,8 @@ static void make_shape(product *p, rng *r)
     ai_q_conv_args *a = &p->a;
     int64_t *taps = (int64_t *)(void *)p->taps.data;
     p->panels = rng_range(r, 1, 5);
-    p->rows = rng_range(r, 1, 4);
-    a->ow = PICK(r, 1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 15, 17, 21, 30, 64, 112);
+    p->rows = rng_range(r, 0, 9) == 0 ? rng_range(r, 30, 64) : rng_range(r, 1, 4);
+    a->ow = p->rows > 4 ? rng_range(r, 1, 3) : PICK(r, 1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 15, 17, 21, 30, 64, 112);
     a->panel_begin = (int32_t)rng_range(r, 0, p->panels - 1);
     a->panel_end = (int32_t)rng_range(r, a->panel_begin + 1, p->panels);
     a->row_begin = (int32_t)rng_range(r, 0, p->rows - 1);
@@ -63,6 +63,12 @@ static void make_shape(product *p, rng *r)
     a->in_row = a->ow * a->in_step + rng_range(r, 0, 40);
     a->out_step = PICK(r, 16, 16, 32, 19);
     a->out_row = a->ow * a->out_step + rng_range(r, 0, 20);
+    if (p->rows > 4) { /* columns of a map with a border */
+        a->row_begin = 0;
+        a->row_end = (int32_t)p->rows;
+        a->out_step = 16;
+        a->out_row = a->ow * 16 + PICK(r, 16, 32);
+    }
     a->out_plane = a->out_row * p->rows + rng_range(r, 0, 20);
     a->residual_row = a->ow * 16 + rng_range(r, 0, 20);
     a->residual_plane = a->residual_row * p->rows + rng_range(r, 0, 20);
