@@ -189,7 +189,8 @@ static int32_t product(ai_lower *l, ai_lower_fn *function, uint32_t a, uint32_t 
     int32_t right = dequantised(l, "right", ai_lower_input(l, b), ones(l, "right_scale", bz),
                                 ai_lower_input(l, bz), is_conv ? 0 : -1);
     if (terms == 0 || terms > MOST_TERMS)
-        return split_product(l, function, left, right, terms > MOST_BY_16 ? 4 : 16);
+        return split_product(l, function, left, right,
+                             terms == 0 || terms > MOST_BY_16 ? 4 : 16);
     int32_t sum = ai_lower_inner(l, function, (const int32_t[]){left, right}, 2);
     return ai_lower_cast_to(l, "sum", sum, AI_S32);
 }
