@@ -22,7 +22,7 @@ static void print_overview(FILE *stream)
         stream,
         "\n`ai COMMAND --help` tells more about one of them, `ai --man` all of it as a manual\n"
         "page; `ai --completion bash`, zsh or fish completes them in a shell. AI_CPU limits the\n"
-        "CPU levels that are used: ref, avx2, avx512, vnni or neon.\n");
+        "CPU levels that are used: ref, avx2, avx512, vnni, amx, neon or dotprod.\n");
 }
 
 static const ai_cli_command *find_command(const char *name)

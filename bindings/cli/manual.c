@@ -76,7 +76,7 @@ void ai_cli_manual(FILE *f)
         ".TP\n.B \\-\\-version\nprints the version\n"
         ".TP\n.BI \\-\\-completion \" SHELL\"\nprints what makes bash, zsh or fish complete them\n"
         ".SH ENVIRONMENT\n.TP\n.B AI_CPU\n"
-        "the highest CPU level that is used: ref, avx2, avx512, vnni or neon\n"
+        "the highest CPU level that is used: ref, avx2, avx512, vnni, amx, neon or dotprod\n"
         ".SH EXIT STATUS\n0: done; 1: failed, with one line on standard error; 2: wrong use.\n"
         ".SH SEE ALSO\n.BR ai-function (1)\n",
         f);
