@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-WIDTH, LABEL, BAR, LINE = 760, 220, 400, 20
+WIDTH, LABEL, BAR, LINE = 800, 270, 400, 20
 OURS, THEIRS, INK, FAINT = "#1b6ca8", "#b8bec4", "#222222", "#777777"
 
 

@@ -38,6 +38,7 @@ import forms  # noqa: E402
 import machine  # noqa: E402
 
 NETWORKS = ["resnet50", "mobilenetv2", "resnet50_int8"]
+NAMES = {"resnet50": "ResNet-50", "mobilenetv2": "MobileNetV2", "resnet50_int8": "ResNet-50, int8"}
 WARM_RUNS = 15
 OPENINGS = 31
 SPARE_BYTES = 4 << 20
@@ -139,7 +140,7 @@ def measure(args, name: str, found: list[forms.Form]) -> dict:
                 values[form.name]["own"].append(launch(args, form, WARM_RUNS)[2])
             drop(form.files())
             values[form.name]["dropped"].append(launch(args, form)[0]["wall_ms"])
-    return {"name": name, "forms": kept, "excluded": excluded, "values": values}
+    return {"name": NAMES.get(name, name), "forms": kept, "excluded": excluded, "values": values}
 
 
 def table(result: dict, title: str, key: str, unit: str, more) -> dict:
