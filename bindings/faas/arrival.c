@@ -178,14 +178,19 @@ void ai_arrivals_end(struct evhttp_request *http)
 }
 
 /* Where a body ends must be beyond doubt, or what one server takes for it is another's next
- * request: evhttp takes the first of several lengths, and knows no coding but chunked. */
+ * request: evhttp takes the first of several lengths, knows no coding but chunked, and until Debian's
+ * 2.1.12-stable-8+deb12u1 takes that with a length beside it, too. */
 bool ai_arrival_is_clear(struct evhttp_request *http)
 {
     const char *length = NULL;
+    bool is_coded = false;
     const struct evkeyvalq *headers = evhttp_request_get_input_headers(http);
     for (const struct evkeyval *kv = headers->tqh_first; kv; kv = kv->next.tqe_next) {
-        if (strcasecmp(kv->key, "transfer-encoding") == 0 && strcasecmp(kv->value, "chunked") != 0)
-            return false;
+        if (strcasecmp(kv->key, "transfer-encoding") == 0) {
+            if (strcasecmp(kv->value, "chunked") != 0)
+                return false;
+            is_coded = true;
+        }
         if (strcasecmp(kv->key, "content-length") != 0)
             continue;
         if ((length && strcmp(length, kv->value) != 0) ||
@@ -193,7 +198,7 @@ bool ai_arrival_is_clear(struct evhttp_request *http)
             return false;
         length = kv->value;
     }
-    return true;
+    return !is_coded || !length;
 }
 
 /* ---- evhttp's own answers ---- */
