@@ -280,10 +280,13 @@ static int32_t run_of(const ai_q_conv_args *a)
     int64_t run = 1;
     while (run < a->tap_count && a->taps[run] == a->taps[run - 1] + 4)
         run++;
-    for (int64_t i = 0; i < a->tap_count; i++)
-        if (a->taps[i] != a->taps[i / run * run] + i % run * 4)
-            return 0;
-    return a->tap_count % run ? 0 : (int32_t)run;
+    if (a->tap_count % run)
+        return 0;
+    for (int64_t i = run; i < a->tap_count; i += run)
+        for (int64_t j = 1; j < run; j++)
+            if (a->taps[i + j] != a->taps[i] + 4 * j)
+                return 0;
+    return (int32_t)run;
 }
 
 static void lay_rows(strip *s, int64_t count)
