@@ -204,7 +204,8 @@ def add_threads(sections: dict[str, dict]) -> dict[str, dict]:
 
 
 def head(results: list[dict]) -> str:
-    """Machine and versions; the machine of the last result, since all must be of the same."""
+    """Machine and versions. All results must be of one machine, which the last that had most of its
+    processors tells of: some benches take one alone."""
     machines = {result["machine"]["processor"] for result in results}
     if len(machines) > 1:
         raise ValueError("results of different machines: " + ", ".join(sorted(machines)))
@@ -212,7 +213,9 @@ def head(results: list[dict]) -> str:
     for result in results:
         versions.update(result.get("versions", {}))
     text = "\n## Machine\n\n"
-    text += markdown(["", ""], [list(row) for row in results[-1]["machine"].items()])
+    machine = max((result["machine"] for result in reversed(results)),
+                  key=lambda facts: int(facts.get("CPUs", 0)))
+    text += markdown(["", ""], [list(row) for row in machine.items()])
     text += "\nVersions: " + ", ".join(f"{k} {v}" for k, v in versions.items()) + ".\n"
     return text
 

@@ -103,5 +103,15 @@ def test_results_of_two_machines_do_not_mix(report):
     assert "different machines" in report(result("warm", []), other, fails=True)
 
 
+def test_the_machine_has_all_its_processors(report):
+    """Whichever bench was last: one may have run on one alone."""
+    results = [result(section, [timing("net", {"libai": [5.0], "peer": [9.0]})])
+               for section in ("cold", "warm", "int8", "cold")]
+    for one, count in zip(results, "1221"):
+        one["machine"] = {"processor": "Some CPU", "CPUs": count}
+    results[2]["machine"]["memory"] = "8 GB"
+    assert "| CPUs | 2 |\n| memory | 8 GB |" in report(*results)
+
+
 def test_an_unknown_section_is_refused(report):
     assert "section 'hot' is unknown" in report(result("hot", []), fails=True)
