@@ -205,7 +205,7 @@ typedef struct ai_q_conv_args {
     int64_t        in_plane; /* Q_DEPTHWISE */
     const int64_t *taps;
     int64_t        tap_count; /* fours */
-    int32_t        kw;        /* Q_DEPTHWISE: taps 16 bytes apart in each row of the kernel, or 0 */
+    int32_t        kw;        /* taps 16 bytes apart in each row of the kernel, or 0: not known */
     const int8_t  *weights;   /* of panel 0: [taps][16 outputs][4] */
     const int32_t *bias;    /* [panels * 16] */
     const float   *scale;   /* [panels * 16] */

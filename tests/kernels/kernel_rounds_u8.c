@@ -38,23 +38,29 @@ static void compare_bytes(const row *k, const bytes *got, const bytes *want, con
 
 /* ---- Products ---- */
 
+enum form { TAPS_ANYWHERE, BLOCKS, THIN, DEPTHWISE };
+
 typedef struct product {
     ai_q_conv_args a;
+    enum form form;
     bytes in, weights, residual, out, want;
     guarded bias, scale, taps, wide, pixels;
     int64_t panels, rows, in_bytes;
     int32_t kh, kw;
-    int64_t blocks; /* of 16 inputs, of a window; 0: taps anywhere */
-    bool is_depthwise;
+    int64_t blocks;     /* of 16 inputs, of a window */
+    int32_t last_fours; /* of the last of them */
 } product;
 
 static void make_shape(product *p, rng *r)
 {
     ai_q_conv_args *a = &p->a;
     int64_t *taps = (int64_t *)(void *)p->taps.data;
-    p->panels = rng_range(r, 1, 5);
-    p->rows = rng_range(r, 0, 9) == 0 ? rng_range(r, 30, 64) : rng_range(r, 1, 4);
-    a->ow = p->rows > 4 ? rng_range(r, 1, 3) : PICK(r, 1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 15, 17, 21, 30, 64, 112);
+    p->panels = rng_range(r, 1, 3);
+    const bool is_tall = rng_range(r, 0, 9) == 0; /* columns of a map with a border */
+    p->rows = is_tall ? rng_range(r, 30, 64) : rng_range(r, 1, p->form == THIN ? 16 : 4);
+    a->ow = is_tall       ? rng_range(r, 1, 3)
+            : rng_bool(r) ? PICK(r, 1, 2, 3, 5, 7, 8, 13, 14, 15)
+                          : PICK(r, 17, 21, 33, 64, 112);
     a->panel_begin = (int32_t)rng_range(r, 0, p->panels - 1);
     a->panel_end = (int32_t)rng_range(r, a->panel_begin + 1, p->panels);
     a->row_begin = (int32_t)rng_range(r, 0, p->rows - 1);
@@ -63,7 +69,7 @@ static void make_shape(product *p, rng *r)
     a->in_row = a->ow * a->in_step + rng_range(r, 0, 40);
     a->out_step = PICK(r, 16, 16, 32, 19);
     a->out_row = a->ow * a->out_step + rng_range(r, 0, 20);
-    if (p->rows > 4) { /* columns of a map with a border */
+    if (is_tall) {
         a->row_begin = 0;
         a->row_end = (int32_t)p->rows;
         a->out_step = 16;
@@ -73,6 +79,7 @@ static void make_shape(product *p, rng *r)
     a->residual_row = a->ow * 16 + rng_range(r, 0, 20);
     a->residual_plane = a->residual_row * p->rows + rng_range(r, 0, 20);
     a->taps = taps;
+    p->in_bytes = (p->rows - 1) * a->in_row + (a->ow - 1) * a->in_step + 116;
     const bool is_whole = rng_bool(r); /* blocks of 16 inputs */
     for (int64_t i = 0; i < a->tap_count; i++)
         taps[i] = is_whole && i % 4 ? taps[i - 1] + 4 : rng_range(r, 0, 100);
@@ -100,25 +107,31 @@ static void make_depthwise(product *p, rng *r)
                   (a->ow - 1) * a->in_step + taps[kh * whole - 1] + 16;
 }
 
-/* The windows of a convolution over blocks of 16 channels, or over up to 4 channels. */
-static void make_window(product *p, rng *r, bool is_thin)
+/* The windows of a convolution over blocks of 16 channels, of which the last may have fewer, or
+ * over up to 4 channels. */
+static void make_window(product *p, rng *r)
 {
     ai_q_conv_args *a = &p->a;
     int64_t *taps = (int64_t *)(void *)p->taps.data;
-    const int32_t stride = PICK(r, 1, 1, 2), fours = is_thin ? 1 : 4;
-    const int64_t pitch = ((a->ow - 1) * stride + p->kw) * 16 + 16 * rng_range(r, 0, 3);
-    const int64_t plane = ((p->rows - 1) * stride + p->kh) * pitch;
+    const int32_t stride = PICK(r, 1, 1, 2), down = PICK(r, 1, 1, 2),
+                  right = PICK(r, 1, 1, 1, 1, 2);
+    const int64_t step = PICK(r, 16, 16, 16, 16, 20), first = PICK(r, 0, 0, 16);
+    const int64_t span = (p->kw - 1) * right * 16 + 16;
+    const int64_t pitch = first + (a->ow - 1) * stride * step + span + 16 * rng_range(r, 0, 3);
+    const int64_t plane = ((p->rows - 1) * stride + (p->kh - 1) * down + 1) * pitch;
     int64_t i = 0;
-    a->kw = p->kw;
-    a->in_step = stride * 16;
+    a->kw = right == 1 ? p->kw : 0;
+    a->in_step = stride * step;
     a->in_row = stride * pitch;
-    for (int64_t block = 0; block < p->blocks; block++)
+    for (int64_t block = 0; block < p->blocks; block++) {
+        const int64_t fours = block + 1 < p->blocks ? 4 : p->last_fours;
         for (int64_t y = 0; y < p->kh; y++)
             for (int64_t x = 0; x < p->kw; x++)
                 for (int64_t four = 0; four < fours; four++)
-                    taps[i++] = block * plane + y * pitch + 16 * x + 4 * four;
-    p->in_bytes =
-        (p->rows - 1) * a->in_row + (a->ow - 1) * a->in_step + taps[a->tap_count - 1] + 4;
+                    taps[i++] =
+                        first + block * plane + y * down * pitch + 16 * x * right + 4 * four;
+    }
+    p->in_bytes = (p->rows - 1) * a->in_row + (a->ow - 1) * a->in_step + taps[a->tap_count - 1] + 4;
 }
 
 /* Zero points at their ends, factors from tiny to infinite. */
@@ -152,10 +165,10 @@ static void expect_formula(const product *p, int32_t panel, int32_t y, int32_t c
     const ai_q_conv_args *a = &p->a;
     const uint8_t *in = a->in + y * a->in_row + col * a->in_step;
     int64_t sum = ((const int32_t *)(const void *)p->bias.data)[panel * 16 + o];
-    in += p->is_depthwise ? panel * a->in_plane : 0;
+    in += p->form == DEPTHWISE ? panel * a->in_plane : 0;
     for (int64_t t = 0; t < a->tap_count; t++)
         for (int i = 0; i < 4; i++)
-            sum += in[p->is_depthwise ? a->taps[4 * t + i] + o : a->taps[t] + i] *
+            sum += in[p->form == DEPTHWISE ? a->taps[4 * t + i] + o : a->taps[t] + i] *
                    a->weights[((panel * a->tap_count + t) * 16 + o) * 4 + i];
     const float scale = p->scale.data[panel * 16 + o];
     if (sum != (int32_t)sum || !isfinite(scale))
@@ -173,59 +186,90 @@ static void expect_formula(const product *p, int32_t panel, int32_t y, int32_t c
                   (double)scale, got, (long long)want, (unsigned long long)test_seed());
 }
 
-void round_q_conv(const row *k, rng *r)
+/* The kernel's sizes, and from them how many fours there are. */
+static void make_kernel(product *p, rng *r)
 {
-    product p = {.is_depthwise = k->kernel->op == AI_K_Q_DEPTHWISE};
+    p->kh = p->kw = p->last_fours = 1;
+    p->blocks = 1;
+    switch (p->form) {
+    case TAPS_ANYWHERE:
+        p->a.tap_count = PICK(r, 1, 2, 3, 4, 9, 16, 24, 37, 64);
+        return;
+    case DEPTHWISE:
+        p->kh = PICK(r, 1, 3, 3, 5, 5, 2);
+        p->kw = rng_range(r, 0, 3) == 0 ? PICK(r, 1, 2, 4, 7, 9) : p->kh;
+        p->a.tap_count = p->kh * ((p->kw + 3) / 4);
+        return;
+    case BLOCKS:
+        p->kh = PICK(r, 1, 2, 3, 3);
+        p->kw = PICK(r, 1, 2, 3, 3, 4, 7);
+        p->blocks = rng_range(r, 1, 5);
+        p->last_fours = PICK(r, 4, 4, 4, 1, 2, 3);
+        break;
+    case THIN:
+        p->kh = PICK(r, 3, 4, 7);
+        p->kw = PICK(r, 3, 4, 7, 7);
+        break;
+    }
+    p->a.tap_count = p->kh * p->kw * ((p->blocks - 1) * 4 + p->last_fours);
+}
+
+static void make_operands(product *p, rng *r)
+{
+    ai_q_conv_args *a = &p->a;
+    p->in = bytes_new(r, p->in_bytes);
+    p->weights = bytes_new(r, p->panels * a->tap_count * 64);
+    p->residual = bytes_new(r, p->panels * a->residual_plane);
+    p->out = bytes_new(r, p->panels * a->out_plane);
+    p->want = bytes_new(r, p->out.count);
+    p->bias = guarded_new(r, p->panels * 16);
+    p->scale = guarded_new(r, p->panels * 16);
+    a->wide_pixels = PICK(r, 1, 2, 5, 6, 13, 14, 29, 60);
+    p->wide = guarded_new(r, p->form == DEPTHWISE ? 0 : 2 * a->wide_pixels * a->tap_count);
+    a->wide = (int16_t *)(void *)p->wide.data;
+    p->pixels = guarded_new(r, (a->tap_count + 15) / 16 * 16 * AI_Q_PIXELS);
+    a->rows = rng_range(r, 0, 5) == 0 ? NULL : (uint8_t *)p->pixels.data;
+    fill_bytes(r, &p->in, 0, 255);
+    fill_bytes(r, &p->weights, 0x80, 0x7f);
+    for (int64_t i = 0; i < p->weights.count && p->form == DEPTHWISE; i++) {
+        const int64_t x = i / 64 % ((p->kw + 3) / 4) * 4 + i % 4;
+        p->weights.data[i] = x < p->kw ? p->weights.data[i] : 0;
+    }
+    fill_bytes(r, &p->residual, 0, 255);
+    memset(p->out.data, 0x5a, (size_t)p->out.count);
+    memset(p->want.data, 0x5a, (size_t)p->want.count);
+    a->in = p->in.data;
+    a->weights = (const int8_t *)p->weights.data;
+    a->bias = (const int32_t *)(const void *)p->bias.data;
+    a->scale = p->scale.data;
+}
+
+static void free_operands(product *p)
+{
+    bytes *all[] = {&p->in, &p->weights, &p->residual, &p->out, &p->want};
+    guarded *others[] = {&p->bias, &p->scale, &p->taps, &p->wide, &p->pixels};
+    for (int i = 0; i < 5; i++) {
+        guarded_free(&all[i]->memory);
+        guarded_free(others[i]);
+    }
+}
+
+static void round_product(const row *k, rng *r, enum form form)
+{
+    product p = {.form = form};
     ai_q_conv_args *a = &p.a;
     const bool has_residual = rng_bool(r);
-    a->tap_count = PICK(r, 1, 2, 3, 4, 9, 16, 24, 37, 64);
-    if (p.is_depthwise) {
-        p.kh = PICK(r, 1, 3, 3, 5, 5, 2);
-        p.kw = rng_range(r, 0, 3) == 0 ? PICK(r, 1, 2, 4, 7, 9) : p.kh;
-        a->tap_count = p.kh * ((p.kw + 3) / 4);
-    }
-    const bool is_thin = rng_bool(r);
-    if (!p.is_depthwise && rng_bool(r)) {
-        p.kh = is_thin ? PICK(r, 3, 4, 7) : PICK(r, 1, 2, 3, 3);
-        p.kw = is_thin ? PICK(r, 3, 4, 7, 7) : PICK(r, 1, 2, 3, 3, 4, 7);
-        p.blocks = is_thin ? 1 : rng_range(r, 1, 5);
-        a->tap_count = p.kh * p.kw * p.blocks * (is_thin ? 1 : 4);
-    }
+    make_kernel(&p, r);
     p.taps = guarded_new(r, a->tap_count * 8 + 2);
     p.taps.data += (uintptr_t)p.taps.data % 8 / 4;
     make_shape(&p, r);
-    p.in_bytes = (p.rows - 1) * a->in_row + (a->ow - 1) * a->in_step + 116;
-    if (p.is_depthwise)
+    if (form == DEPTHWISE)
         make_depthwise(&p, r);
-    if (p.blocks > 0)
-        make_window(&p, r, is_thin);
-    p.in = bytes_new(r, p.in_bytes);
-    p.weights = bytes_new(r, p.panels * a->tap_count * 64);
-    p.residual = bytes_new(r, p.panels * a->residual_plane);
-    p.out = bytes_new(r, p.panels * a->out_plane);
-    p.want = bytes_new(r, p.out.count);
-    p.bias = guarded_new(r, p.panels * 16);
-    p.scale = guarded_new(r, p.panels * 16);
-    a->wide_pixels = PICK(r, 1, 2, 5, 6, 13, 14, 29, 60);
-    p.wide = guarded_new(r, p.is_depthwise ? 0 : 2 * a->wide_pixels * a->tap_count);
-    a->wide = (int16_t *)(void *)p.wide.data;
-    p.pixels = guarded_new(r, (a->tap_count + 15) / 16 * 16 * AI_Q_PIXELS);
+    else if (form != TAPS_ANYWHERE)
+        make_window(&p, r);
+    make_operands(&p, r);
     make_finish(&p, r, has_residual);
-    fill_bytes(r, &p.in, 0, 255);
-    fill_bytes(r, &p.weights, 0x80, 0x7f);
-    for (int64_t i = 0; i < p.weights.count && p.is_depthwise; i++) {
-        const int64_t x = i / 64 % ((p.kw + 3) / 4) * 4 + i % 4;
-        p.weights.data[i] = x < p.kw ? p.weights.data[i] : 0;
-    }
-    fill_bytes(r, &p.residual, 0, 255);
-    memset(p.out.data, 0x5a, (size_t)p.out.count);
-    memset(p.want.data, 0x5a, (size_t)p.want.count);
-    a->in = p.in.data;
-    a->weights = (const int8_t *)p.weights.data;
-    a->bias = (const int32_t *)(const void *)p.bias.data;
-    a->scale = p.scale.data;
     a->residual = has_residual ? p.residual.data : NULL;
-    a->rows = rng_range(r, 0, 5) == 0 ? NULL : (uint8_t *)p.pixels.data;
     a->out = p.want.data;
     k->ref->fn(a);
     a->out = p.out.data;
@@ -234,16 +278,19 @@ void round_q_conv(const row *k, rng *r)
     expect_formula(&p, a->panel_begin, a->row_begin, a->ow - 1, (int)rng_range(r, 0, 15));
     expect_formula(&p, a->panel_end - 1, a->row_end - 1, 0, (int)rng_range(r, 0, 15));
     p.taps.data = NULL;
-    guarded_free(&p.taps);
-    guarded_free(&p.pixels);
-    guarded_free(&p.in.memory);
-    guarded_free(&p.weights.memory);
-    guarded_free(&p.residual.memory);
-    guarded_free(&p.out.memory);
-    guarded_free(&p.want.memory);
-    guarded_free(&p.bias);
-    guarded_free(&p.scale);
-    guarded_free(&p.wide);
+    free_operands(&p);
+}
+
+/* Levels have ways of their own for each form. */
+void round_q_conv(const row *k, rng *r)
+{
+    if (k->kernel->op == AI_K_Q_DEPTHWISE) {
+        round_product(k, r, DEPTHWISE);
+        return;
+    }
+    round_product(k, r, TAPS_ANYWHERE);
+    round_product(k, r, BLOCKS);
+    round_product(k, r, THIN);
 }
 
 /* ---- Pools, numbers to bytes ---- */
