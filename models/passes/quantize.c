@@ -183,6 +183,17 @@ static void fold_gemm(ai_graph *graph, uint32_t index, const ai_graph_node *gemm
                             inputs, 4);
 }
 
+bool ai_quantised_means_maps(const ai_graph *graph, const ai_graph_node *node)
+{
+    const ai_axis_params *p = node->params;
+    const ai_value *axes =
+        node->op == AI_OP_REDUCE_MEAN ? ai_pass_constant(graph, node, 1, AI_S64) : NULL;
+    const int64_t *axis = axes == NULL ? NULL : axes->data;
+    return node->op == AI_OP_GLOBAL_AVERAGE_POOL ||
+           (axis != NULL && p->keepdims != 0 && ai_pass_elements(axes) == 2 &&
+            ((axis[0] == 2 && axis[1] == 3) || (axis[0] == -2 && axis[1] == -1)));
+}
+
 /* Bytes whose sum s32 holds. */
 enum { MOST_POSITIONS = 1 << 23 };
 
@@ -208,7 +219,7 @@ static void fold_node(ai_graph *graph, uint32_t index, const uint32_t *uses)
         ai_quantised_concat(graph, index, node, &y);
     } else if (is_clamped || !ai_quantised_input(graph, node, 0, &x)) {
         return;
-    } else if (node->op == AI_OP_GLOBAL_AVERAGE_POOL) {
+    } else if (ai_quantised_means_maps(graph, node)) {
         const ai_value *v = &graph->values[x.value];
         ai_q_mean_params p = {x.scale / y.scale, (uint32_t)x.zero, (uint32_t)y.zero, 0};
         bool is_summed = v->has_shape && v->rank == 4 && v->dim[2] > 0 && v->dim[3] > 0 &&

@@ -24,6 +24,9 @@ void ai_quantised_become(ai_graph *graph, ai_graph_node *node, const ai_graph_no
                          uint16_t op, const void *params, uint32_t bytes, const int32_t *inputs,
                          uint32_t count);
 
+/* GlobalAveragePool, or ReduceMean of the same; of four dimensions, if it is to be a step. */
+bool ai_quantised_means_maps(const ai_graph *graph, const ai_graph_node *node);
+
 /* A number as the byte that QuantizeLinear makes of it; no NaN. */
 uint32_t ai_quantised_byte(float x, const ai_quantised *y);
 
@@ -50,6 +53,10 @@ void ai_quantised_binary(ai_graph *graph, uint32_t index, const ai_graph_node *f
 
 /* ---- quantize_table.c ---- */
 
+/* The input that each number of the output is a function of; negative: there is none. */
+int32_t ai_quantised_varying(const ai_graph *graph, const ai_graph_node *node);
+/* The bytes that a value follows from, and the table, negative where there is none: itself. */
+int32_t ai_quantised_root(const ai_graph *graph, int32_t value, int32_t *table);
 /* A constant of the bytes 0 to 255. */
 int32_t ai_quantised_every_byte(ai_graph *graph, const ai_graph_node *like);
 /* The QuantizeLinear becomes a table, whose bytes the pass `fold` computes, if each number that it

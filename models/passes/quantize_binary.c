@@ -75,18 +75,6 @@ static bool fold_residual(ai_graph *graph, uint32_t index, const ai_graph_node *
 
 /* ---- A table, as of x * Sigmoid(x) ---- */
 
-/* The byte that a value follows from, and the table, which may be missing. */
-static int32_t root_of(const ai_graph *graph, int32_t value, int32_t *table)
-{
-    int32_t producer = graph->values[value].producer;
-    const ai_graph_node *node = producer < 0 ? NULL : &graph->nodes[producer];
-    *table = AI_NO_VALUE;
-    if (node == NULL || node->op != AI_OP_Q_LOOKUP)
-        return value;
-    *table = node->inputs[1];
-    return node->inputs[0];
-}
-
 static bool fold_table(ai_graph *graph, uint32_t index, const ai_graph_node *node, uint16_t op,
                        const ai_q_binary_params *p, const ai_quantised q[2])
 {
@@ -94,7 +82,7 @@ static bool fold_table(ai_graph *graph, uint32_t index, const ai_graph_node *nod
     int32_t table[2];
     int32_t root[2];
     for (int i = 0; i < 2; i++)
-        root[i] = root_of(graph, q[i].value, &table[i]);
+        root[i] = ai_quantised_root(graph, q[i].value, &table[i]);
     if (root[0] != root[1]) { /* one of the two may be the other's */
         int own = root[0] == q[1].value ? 1 : 0;
         if (root[1 - own] != q[own].value)

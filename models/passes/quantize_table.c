@@ -49,8 +49,7 @@ static bool is_one_number(const ai_graph *graph, const ai_graph_node *node, uint
     return v != NULL && v->data != NULL && v->layout == AI_LAYOUT_PLAIN && ai_pass_elements(v) == 1;
 }
 
-/* The input that each number of the output is a function of; negative: there is none. */
-static int32_t varying_input(const ai_graph *graph, const ai_graph_node *node)
+int32_t ai_quantised_varying(const ai_graph *graph, const ai_graph_node *node)
 {
     if (node->op >= AI_OP_ADD && node->op <= AI_OP_PRELU && node->input_count == 2) {
         for (int32_t i = 0; i < 2; i++) {
@@ -104,13 +103,29 @@ static int32_t add_link(ai_graph *graph, const char *name, const ai_graph_node *
     return value;
 }
 
-/* The table of DequantizeLinear, the chain and QuantizeLinear. */
-static int32_t add_table(ai_graph *graph, const ai_graph_node *dequantize, const chain *c,
-                         const ai_graph_node *quantize)
+int32_t ai_quantised_root(const ai_graph *graph, int32_t value, int32_t *table)
+{
+    int32_t producer = graph->values[value].producer;
+    const ai_graph_node *node = producer < 0 ? NULL : &graph->nodes[producer];
+    *table = AI_NO_VALUE;
+    if (node == NULL || node->op != AI_OP_Q_LOOKUP)
+        return value;
+    *table = node->inputs[1];
+    return node->inputs[0];
+}
+
+/* The table of DequantizeLinear, the chain and QuantizeLinear, for bytes of *value or, where these
+ * come from a table themselves, for what that one reads. */
+static int32_t add_table(ai_graph *graph, int32_t *value, const ai_graph_node *dequantize,
+                         const chain *c, const ai_graph_node *quantize)
 {
     const ai_graph_node first = *dequantize, last = *quantize; /* the list may move */
     const char *name = ai_graph_format(graph, "%s/table", last.name);
-    int32_t list[3] = {ai_quantised_every_byte(graph, &last), first.inputs[1],
+    int32_t bytes;
+    *value = ai_quantised_root(graph, *value, &bytes);
+    if (bytes < 0)
+        bytes = ai_quantised_every_byte(graph, &last);
+    int32_t list[3] = {bytes, first.inputs[1],
                        first.input_count > 2 ? first.inputs[2] : AI_NO_VALUE};
     if (list[0] >= 0)
         list[0] = ai_quantised_part(graph, &last, AI_OP_DEQUANTIZE_LINEAR, AI_F32, list);
@@ -126,9 +141,9 @@ static bool look_up(ai_graph *graph, uint32_t index, int32_t value, const ai_gra
                     const chain *c)
 {
     const ai_none_params none = {0};
-    int32_t table = add_table(graph, dequantize, c, &graph->nodes[index]);
+    int32_t table = add_table(graph, &value, dequantize, c, &graph->nodes[index]);
     const int32_t inputs[2] = {value, table};
-    const ai_graph_node like = graph->nodes[index];
+    const ai_graph_node like = c == NULL || c->count == 0 ? graph->nodes[index] : c->node[0];
     if (table >= 0)
         ai_quantised_become(graph, &graph->nodes[index], &like, AI_OP_Q_LOOKUP, &none, sizeof none,
                             inputs, 2);
@@ -149,7 +164,7 @@ bool ai_quantised_lookup(ai_graph *graph, uint32_t index)
     ai_quantised x;
     while (!ai_quantised_input(graph, node, (uint32_t)input, &x)) {
         node = ai_pass_producer(graph, node, (uint32_t)input);
-        input = node == NULL || c.count == MOST_IN_CHAIN ? -1 : varying_input(graph, node);
+        input = node == NULL || c.count == MOST_IN_CHAIN ? -1 : ai_quantised_varying(graph, node);
         if (input < 0)
             return false;
         c.node[c.count] = *node;
@@ -176,7 +191,7 @@ void ai_quantised_concat(ai_graph *graph, uint32_t index, const ai_graph_node *n
         if (x.scale == y->scale && x.zero == y->zero)
             continue;
         const ai_graph_node *from = ai_pass_producer(graph, &concat, i);
-        int32_t table = add_table(graph, from, NULL, &graph->nodes[index]);
+        int32_t table = add_table(graph, &x.value, from, NULL, &graph->nodes[index]);
         const char *name = ai_graph_format(graph, "%s/operand", concat.name);
         const int32_t pair[2] = {x.value, table};
         int32_t value =

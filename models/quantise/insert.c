@@ -165,13 +165,13 @@ static void round_inputs(ai_graph *graph, const ai_calibration *c, const ai_laye
                          int32_t *rounded)
 {
     for (uint32_t k = 0; k < l->inputs; k++) {
-        int32_t value = graph->nodes[l->node].inputs[k];
+        int32_t value = ai_layer_input(graph, l, k);
         if (is_rounded(c, value))
             continue;
         if (rounded[value] == 0)
             rounded[value] = ai_insert_pair(graph, value, ai_range_scale(c->ranges[value]));
         if (rounded[value] > 0)
-            graph->nodes[l->node].inputs[k] = rounded[value];
+            graph->nodes[l->node].inputs[l->first + k] = rounded[value];
     }
 }
 

@@ -2,6 +2,7 @@
  * Finds the nodes that can compute with integers, those that the caller keeps from it, and those
  * that the folding has no step for. */
 #include "quantise.h"
+#include "quantize.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,18 +17,13 @@ static const struct layer_row {
     uint16_t op;
     ai_layer_kind kind;
 } rows[] = {
-    {AI_OP_CONV, AI_LAYER_PRODUCT},
-    {AI_OP_GEMM, AI_LAYER_PRODUCT},
-    {AI_OP_MATMUL, AI_LAYER_PRODUCT},
-    {AI_OP_ADD, AI_LAYER_SUM},
-    {AI_OP_GLOBAL_AVERAGE_POOL, AI_LAYER_SUM},
-    {AI_OP_AVERAGE_POOL, AI_LAYER_SUM},
-    {AI_OP_CONCAT, AI_LAYER_SUM},
-    {AI_OP_MAX_POOL, AI_LAYER_MOVE},
-    {AI_OP_RESHAPE, AI_LAYER_MOVE},
-    {AI_OP_FLATTEN, AI_LAYER_MOVE},
-    {AI_OP_SQUEEZE, AI_LAYER_MOVE},
-    {AI_OP_UNSQUEEZE, AI_LAYER_MOVE},
+    {AI_OP_CONV, AI_LAYER_PRODUCT},    {AI_OP_GEMM, AI_LAYER_PRODUCT},
+    {AI_OP_MATMUL, AI_LAYER_PRODUCT},  {AI_OP_ADD, AI_LAYER_SUM},
+    {AI_OP_MUL, AI_LAYER_SUM},         {AI_OP_GLOBAL_AVERAGE_POOL, AI_LAYER_SUM},
+    {AI_OP_REDUCE_MEAN, AI_LAYER_SUM}, {AI_OP_AVERAGE_POOL, AI_LAYER_SUM},
+    {AI_OP_CONCAT, AI_LAYER_SUM},      {AI_OP_MAX_POOL, AI_LAYER_MOVE},
+    {AI_OP_RESHAPE, AI_LAYER_MOVE},    {AI_OP_FLATTEN, AI_LAYER_MOVE},
+    {AI_OP_SQUEEZE, AI_LAYER_MOVE},    {AI_OP_UNSQUEEZE, AI_LAYER_MOVE},
     {AI_OP_TRANSPOSE, AI_LAYER_MOVE},
 };
 
@@ -80,11 +76,46 @@ static bool read_product(const ai_graph *graph, const ai_graph_node *node, ai_la
 
 static bool read_others(const ai_graph *graph, const ai_graph_node *node, const ai_layer *l)
 {
-    for (uint32_t i = 0; i < l->inputs; i++) {
+    for (uint32_t i = l->first; i < l->first + l->inputs; i++) {
         if (i >= node->input_count || !is_number(graph, node, i))
             return false;
     }
     return l->inputs > 0;
+}
+
+/* Products of tensors and functions of one number are between layers or not at all: masks and
+ * the parts of a norm, whose numbers nobody rounds, need no range. */
+static bool reads_layers(const ai_calibration *c, const ai_graph_node *node, const ai_layer *l)
+{
+    for (uint32_t i = l->first; i < l->first + l->inputs; i++) {
+        if (c->layer_of[node->inputs[i]] < 0)
+            return false;
+    }
+    return true;
+}
+
+/* What the node would be as a layer; false: it is none. */
+static bool read_node(const ai_calibration *c, const ai_graph *graph, const ai_graph_node *node,
+                      ai_layer *l)
+{
+    int32_t varying = node->is_dead ? -1 : ai_quantised_varying(graph, node);
+    const struct layer_row *row = find_row(node);
+    l->inputs = 1;
+    if (varying >= 0) {
+        l->kind = AI_LAYER_SUM;
+        l->first = (uint32_t)varying;
+        return read_others(graph, node, l) && reads_layers(c, node, l);
+    }
+    if (row == NULL)
+        return false;
+    l->kind = row->kind;
+    if (l->kind == AI_LAYER_PRODUCT)
+        return read_product(graph, node, l);
+    if (node->op == AI_OP_REDUCE_MEAN && !ai_quantised_means_maps(graph, node))
+        return false;
+    if (l->kind == AI_LAYER_SUM && node->op != AI_OP_REDUCE_MEAN)
+        l->inputs = node->input_count;
+    return read_others(graph, node, l) && (node->op != AI_OP_MUL || reads_layers(c, node, l));
 }
 
 /* The clamp that alone reads what the node writes. */
@@ -128,20 +159,17 @@ static int32_t *find_readers(ai_graph *graph)
     return reader;
 }
 
-static bool add_layer(ai_calibration *c, ai_graph *graph, uint32_t index,
-                      const struct layer_row *row, const uint32_t *uses, const int32_t *reader)
+/* False: no memory. */
+static bool add_layer(ai_calibration *c, ai_graph *graph, uint32_t index, const uint32_t *uses,
+                      const int32_t *reader)
 {
     const ai_graph_node *node = &graph->nodes[index];
-    ai_layer l = {.node = index,
-                  .name = node->name,
-                  .op = node->op,
-                  .kind = row->kind,
-                  .inputs = row->kind == AI_LAYER_SUM ? node->input_count : 1,
-                  .sum = node->outputs[0]};
+    ai_layer l = {.node = index, .name = node->name, .op = node->op, .sum = node->outputs[0]};
+    if (!read_node(c, graph, node, &l))
+        return true;
     const ai_value *y = &graph->values[l.sum];
-    bool is_one = row->kind == AI_LAYER_PRODUCT ? read_product(graph, node, &l)
-                                                : read_others(graph, node, &l);
-    if (!is_one || y->type != AI_F32 || y->rank == 0 || ai_pass_elements(y) == 0)
+    bool is_clamp = c->layer_of[l.sum] >= 0; /* of the layer before */
+    if (is_clamp || y->type != AI_F32 || y->rank == 0 || ai_pass_elements(y) == 0)
         return true;
     read_clamp(graph, uses, reader, &l);
     if (l.channels > 0) {
@@ -175,6 +203,11 @@ static uint32_t distance(const char *a, const char *b)
         }
     }
     return row[bytes];
+}
+
+int32_t ai_layer_input(const ai_graph *graph, const ai_layer *l, uint32_t k)
+{
+    return graph->nodes[l->node].inputs[l->first + k];
 }
 
 ai_layer *ai_layer_named(const ai_calibration *c, const char *name)
@@ -237,29 +270,25 @@ static ai_status keep_layers(ai_calibration *c, ai_error *err)
 
 /* ---- What the folding takes ---- */
 
-/* What is read by no other step on integers is left as numbers where weights alone can be s8. */
+/* What is read by no other step on integers is left as numbers where weights alone can be s8. From
+ * the end on: of a result, what only makes it is none of integers. */
 static void leave_results(ai_calibration *c, ai_graph *graph)
 {
     bool *is_read = ai_graph_alloc(graph, graph->value_count + (size_t)1);
-    for (uint32_t i = 0; i < c->layer_count && is_read != NULL; i++) {
-        const ai_graph_node *node = &graph->nodes[c->layers[i].node];
-        for (uint32_t k = 0; k < node->input_count && c->layers[i].form == AI_FORM_INT8; k++) {
-            if (node->inputs[k] >= 0)
-                is_read[node->inputs[k]] = true;
-        }
-    }
-    for (uint32_t i = 0; i < c->layer_count && is_read != NULL; i++) {
+    for (uint32_t i = c->layer_count; i-- > 0 && is_read != NULL;) {
         ai_layer *l = &c->layers[i];
         bool is_result = ai_pass_is_kept(graph, l->out);
-        if (l->form != AI_FORM_INT8 || (is_read[l->out] && !is_result))
+        if (l->form != AI_FORM_INT8)
             continue;
-        if (l->op == AI_OP_GEMM || l->op == AI_OP_MATMUL) {
+        if ((l->op == AI_OP_GEMM || l->op == AI_OP_MATMUL) && (is_result || !is_read[l->out])) {
             l->form = AI_FORM_WEIGHTS;
             l->why = "result";
         } else if (is_result) {
             l->form = AI_FORM_F32;
             l->why = "result";
         }
+        for (uint32_t k = 0; k < l->inputs && l->form != AI_FORM_F32; k++)
+            is_read[ai_layer_input(graph, l, k)] = true;
     }
 }
 
@@ -280,8 +309,7 @@ ai_status ai_layers_find(ai_calibration *c, ai_graph *graph, ai_error *err)
     for (uint32_t i = 0; i < graph->value_count; i++)
         c->layer_of[i] = -1;
     for (uint32_t i = 0; i < graph->node_count; i++) {
-        const struct layer_row *row = find_row(&graph->nodes[i]);
-        if (row != NULL && !add_layer(c, graph, i, row, uses, reader))
+        if (!add_layer(c, graph, i, uses, reader))
             return ai_graph_status(graph, err);
     }
     status = need_products(c, err);
@@ -310,16 +338,15 @@ void ai_layers_settle(ai_calibration *c, const ai_graph *graph)
 {
     for (uint32_t i = 0; i < c->layer_count; i++) {
         ai_layer *l = &c->layers[i];
-        const ai_graph_node *node = &graph->nodes[l->node];
         for (uint32_t k = 0; k < l->inputs && l->kind != AI_LAYER_PRODUCT; k++) {
-            int32_t from = c->layer_of[node->inputs[k]];
+            int32_t from = c->layer_of[ai_layer_input(graph, l, k)];
             if (l->form == AI_FORM_INT8 && (from < 0 || c->layers[from].form != AI_FORM_INT8)) {
                 l->form = AI_FORM_F32;
                 l->why = "reads numbers";
             }
         }
         if (l->kind == AI_LAYER_MOVE && l->form == AI_FORM_INT8)
-            c->ranges[l->out] = c->ranges[node->inputs[0]];
+            c->ranges[l->out] = c->ranges[ai_layer_input(graph, l, 0)];
     }
 }
 

@@ -17,7 +17,7 @@ typedef enum ai_layer_form {
 
 typedef enum ai_layer_kind {
     AI_LAYER_PRODUCT, /* has weights */
-    AI_LAYER_SUM,     /* reads values alone */
+    AI_LAYER_SUM,     /* reads values alone; a function of one number, too */
     AI_LAYER_MOVE     /* what it writes has the scale of what it reads */
 } ai_layer_kind;
 
@@ -29,7 +29,8 @@ typedef struct ai_layer {
     ai_layer_kind kind;
     ai_layer_form form;
     const char *why; /* it is not INT8; NULL */
-    uint32_t inputs; /* how many of the node's are numbers, from the first */
+    uint32_t first;  /* of the node's inputs that are numbers */
+    uint32_t inputs; /* how many these are */
     int32_t sum;     /* what the node writes */
     int32_t out;     /* what it is after the clamp, or the same */
     float lo;
@@ -98,6 +99,8 @@ ai_status ai_calibration_finish(ai_calibration *c, const ai_graph *graph, ai_err
 ai_status ai_layers_find(ai_calibration *c, ai_graph *graph, ai_error *err);
 /* What the folding cannot take stays f32: tried on a copy. */
 ai_status ai_layers_try(ai_calibration *c, const ai_graph *graph, ai_error *err);
+/* Number k of what it reads. */
+int32_t ai_layer_input(const ai_graph *graph, const ai_layer *l, uint32_t k);
 ai_layer *ai_layer_named(const ai_calibration *c, const char *name);
 /* Sums and moves of what stays numbers are left alone; moves get the range of what they read. */
 void ai_layers_settle(ai_calibration *c, const ai_graph *graph);

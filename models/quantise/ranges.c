@@ -42,9 +42,8 @@ static bool list_values(scan *s, const ai_calibration *c, const ai_graph *graph)
     }
     for (uint32_t i = 0; i < c->layer_count && is_done; i++) {
         const ai_layer *l = &c->layers[i];
-        const ai_graph_node *node = &graph->nodes[l->node];
         for (uint32_t k = 0; k < l->inputs && is_done; k++)
-            is_done = need(s, graph, node->inputs[k]);
+            is_done = need(s, graph, ai_layer_input(graph, l, k));
         is_done = is_done && need(s, graph, l->out);
     }
     return is_done;

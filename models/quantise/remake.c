@@ -146,10 +146,11 @@ static ai_status check_layers(const ai_calibration *c, const ai_graph *graph, co
             return ai_fail(err, AI_E_VALUE, "int8: there is no layer '%.80s'", l->name);
         if (l->form != AI_FORM_INT8 || l->kind == AI_LAYER_MOVE)
             continue;
-        const ai_graph_node *node = &graph->nodes[l->node];
         int32_t unknown = c->ranges[l->out].is_known ? AI_NO_VALUE : l->out;
-        for (uint32_t k = 0; k < l->inputs; k++)
-            unknown = c->ranges[node->inputs[k]].is_known ? unknown : node->inputs[k];
+        for (uint32_t k = 0; k < l->inputs; k++) {
+            int32_t value = ai_layer_input(graph, l, k);
+            unknown = c->ranges[value].is_known ? unknown : value;
+        }
         if (unknown >= 0)
             return ai_fail(err, AI_E_VALUE, "int8: there is no range of tensor '%.80s'",
                            graph->values[unknown].name);

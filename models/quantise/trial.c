@@ -68,7 +68,7 @@ static bool add_double(trial *t, ai_graph *graph, const ai_calibration *c, ai_la
     ai_graph_node node = graph->nodes[l->node];
     uint32_t count = node.input_count;
     memcpy(inputs, node.inputs, count * sizeof *inputs);
-    for (uint32_t k = 0; k < l->inputs && l->form == AI_FORM_INT8; k++)
+    for (uint32_t k = l->first; k < l->first + l->inputs && l->form == AI_FORM_INT8; k++)
         inputs[k] = rounded_input(t, graph, c, inputs[k]);
     if (l->kind == AI_LAYER_PRODUCT) {
         inputs[1] = rounded_weights(graph, c, l);

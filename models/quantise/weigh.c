@@ -69,10 +69,11 @@ static void form_groups(scales *s, const ai_calibration *c, const ai_graph *grap
     for (uint32_t i = 0; i < c->layer_count; i++)
         s->group[i] = i;
     for (uint32_t i = 0; i < c->layer_count; i++) {
-        const ai_graph_node *node = &graph->nodes[c->layers[i].node];
-        for (uint32_t k = 0; k < c->layers[i].inputs && c->layers[i].form == AI_FORM_INT8; k++) {
-            if (is_int8(c, node->inputs[k]))
-                join(s, i, (uint32_t)c->layer_of[node->inputs[k]]);
+        const ai_layer *l = &c->layers[i];
+        for (uint32_t k = 0; k < l->inputs && l->form == AI_FORM_INT8; k++) {
+            int32_t value = ai_layer_input(graph, l, k);
+            if (is_int8(c, value))
+                join(s, i, (uint32_t)c->layer_of[value]);
         }
     }
 }
@@ -82,14 +83,14 @@ static void charge_inputs(scales *s, const ai_calibration *c, const ai_graph *gr
 {
     for (uint32_t i = 0; i < c->layer_count; i++) {
         const ai_layer *l = &c->layers[i];
-        const ai_graph_node *node = &graph->nodes[l->node];
         if (l->form != AI_FORM_INT8)
             continue;
         is_done[l->node] = true;
         s->saved[first_of(s, i)] += saved_by(graph, l);
         for (uint32_t k = 0; k < l->inputs; k++) {
-            if (!is_int8(c, node->inputs[k]))
-                charge(s, graph, node->inputs[k], i, QUANTISE);
+            int32_t value = ai_layer_input(graph, l, k);
+            if (!is_int8(c, value))
+                charge(s, graph, value, i, QUANTISE);
         }
     }
 }
