@@ -274,7 +274,7 @@ typedef struct ai_gemm_params { /* Gemm: A, B, C or NONE. MatMul: A, B, bias or 
     uint32_t      trans_a;
     uint32_t      trans_b;
     ai_activation activation;
-    uint32_t      reserved;
+    uint32_t      most; /* products in a sum; 0: any */
 } ai_gemm_params; /* 32 bytes */
 
 typedef struct ai_unary_params { /* activations and functions of one number */

@@ -102,6 +102,10 @@ static ai_status check(ai_step *s, ai_error *err)
     if (status != AI_OK || (status = ai_get_product(s, &q, err)) != AI_OK ||
         (status = set_shape(s, &q, err)) != AI_OK)
         return status;
+    uint32_t most = ((const ai_gemm_params *)s->params)->most;
+    if (most != 0 && q.k > most)
+        return ai_fail_step(err, AI_E_SHAPE, s,
+                            "a sum has %" PRId64 " products, at most %u are exact", q.k, most);
     int64_t count = ai_tensor_count(s->out[0]);
     int64_t k = ai_max(q.k, 1); /* so that parts of the scratch are somewhere */
     s->work = count == 0 ? 1 : q.batches * ai_blocks(q.n) * row_blocks(&q);

@@ -119,18 +119,36 @@ static const ai_value *constant(const ai_lower *l, uint32_t i, ai_type type)
  * many. Of a number from -255 to 255 in digits of 16 or 4 the first one goes down to -16 or -4. */
 enum { MOST_TERMS = 258, MOST_BY_16 = 4112, MOST_BY_4 = 16448 };
 
-/* Of input i, which is the weight: all dimensions but the outputs'; 0: not known. */
-static int64_t terms_of(const ai_lower *l, uint32_t i, bool is_conv)
+/* A dimension of input i counted from the last one; 0: not known, or the caller's to choose. */
+static int64_t dimension(const ai_lower *l, uint32_t i, uint32_t from_last)
 {
-    const ai_value *w = ai_lower_value(l, i);
-    int64_t terms = 1;
-    if (w == NULL || !w->has_shape || w->rank == 0)
+    const ai_value *v = ai_lower_value(l, i);
+    if (v == NULL || !v->has_shape || v->rank == 0)
         return 0;
+    uint32_t axis = v->rank > from_last ? v->rank - 1 - from_last : 0;
+    return (v->varies >> axis & 1) != 0 ? 0 : v->dim[axis];
+}
+
+/* Of a matrix product either side says it, of a Conv all dimensions of the weight but the outputs';
+ * 0: not known. */
+static int64_t terms_of(ai_lower *l, uint32_t a, uint32_t b, bool is_conv)
+{
+    const ai_value *w = ai_lower_value(l, b);
+    int64_t terms = 1;
     if (!is_conv)
-        return w->dim[w->rank == 1 ? 0 : w->rank - 2];
-    for (uint32_t k = 1; k < w->rank && terms <= MOST_BY_4; k++)
-        terms *= w->dim[k];
+        return dimension(l, b, 1) > 0 ? dimension(l, b, 1) : dimension(l, a, 0);
+    for (uint32_t k = 1; w != NULL && k < w->rank && terms > 0 && terms <= MOST_BY_4; k++)
+        terms *= dimension(l, b, w->rank - 1 - k);
+    if (w == NULL || !w->has_shape || terms == 0)
+        ai_lower_fail(l, AI_E_UNSUPPORTED, "weight is computed: its shape must be stated");
     return terms;
+}
+
+/* MatMul of a length that the run, or whoever opens a session, says. */
+static void bounded_matmul(ai_lower *l)
+{
+    ai_gemm_params p = {.alpha = 1, .beta = 1, .most = MOST_BY_4};
+    ai_lower_one(l, &p, sizeof p);
 }
 
 /* sum + one digit's product * unit, as s32; negative sum: none yet. */
@@ -178,7 +196,7 @@ static int32_t product(ai_lower *l, ai_lower_fn *function, uint32_t a, uint32_t 
                        uint32_t bz)
 {
     bool is_conv = function == ai_lower_conv;
-    int64_t terms = terms_of(l, b, is_conv);
+    int64_t terms = terms_of(l, a, b, is_conv);
     need_bytes(l, a);
     need_bytes(l, b);
     if (terms > MOST_BY_4)
@@ -188,9 +206,10 @@ static int32_t product(ai_lower *l, ai_lower_fn *function, uint32_t a, uint32_t 
                                ai_lower_input(l, az), -2);
     int32_t right = dequantised(l, "right", ai_lower_input(l, b), ones(l, "right_scale", bz),
                                 ai_lower_input(l, bz), is_conv ? 0 : -1);
-    if (terms == 0 || terms > MOST_TERMS)
-        return split_product(l, function, left, right,
-                             terms == 0 || terms > MOST_BY_16 ? 4 : 16);
+    if (terms == 0)
+        return split_product(l, bounded_matmul, left, right, 4);
+    if (terms > MOST_TERMS)
+        return split_product(l, function, left, right, terms > MOST_BY_16 ? 4 : 16);
     int32_t sum = ai_lower_inner(l, function, (const int32_t[]){left, right}, 2);
     return ai_lower_cast_to(l, "sum", sum, AI_S32);
 }

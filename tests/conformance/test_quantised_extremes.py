@@ -260,3 +260,54 @@ def test_products_that_are_many(tmp_path, count):
         found = model(x)
     expected = (x.astype(np.int64) - 255) @ (w.astype(np.int64) - 127)
     np.testing.assert_array_equal(found, expected)
+
+
+def save_open(path, left, right, nodes, left_kind=TensorProto.UINT8) -> None:
+    """Products of two inputs, of lengths that the file does not say."""
+    inputs = [helper.make_tensor_value_info("x", left_kind, left),
+              helper.make_tensor_value_info("w", TensorProto.INT8, right)]
+    zeros = [numpy_helper.from_array(np.array(zero), name)
+             for name, zero in (("xz", np.uint8(255)), ("wz", np.int8(127)))]
+    graph = helper.make_graph(nodes, "net", inputs,
+                              [helper.make_tensor_value_info("y", TensorProto.INT32, None)], zeros)
+    onnx.save(helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", 19)]),
+              path)
+
+
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_products_of_a_length_to_be_told(tmp_path, is_turned):
+    """Each session is exact, or says why it cannot be."""
+    nodes = [helper.make_node("MatMulInteger", ["x", "t" if is_turned else "w", "xz", "wz"], ["y"],
+                              name="many")]
+    if is_turned:  # whose shape is not stated
+        nodes.insert(0, helper.make_node("Transpose", ["w"], ["t"], perm=[1, 0]))
+    save_open(tmp_path / "m.onnx", [3, "K"], [3, "K"] if is_turned else ["K", 3], nodes)
+    libai.convert(tmp_path / "m.onnx", tmp_path / "m.lai", shapes={"x": (3, 7)} | (
+        {"w": (3, 7)} if is_turned else {"w": (7, 3)}))
+    random = np.random.default_rng(1)
+    for count in (1, 258, 259, 4113, 16448, 16449):
+        x = np.zeros((3, count), np.uint8)
+        x[1] = random.integers(0, 256, count)
+        x[2, 0] = 1
+        w = np.full((count, 3), -128, np.int8)
+        w[:, 1] = random.integers(-128, 128, count)
+        w[0, 2] += 1
+        given = w.T.copy() if is_turned else w
+        with libai.Model(tmp_path / "m.lai") as model:
+            if count > 16448:
+                with pytest.raises(libai.Error, match="MatMul 'many.*': a sum has 16449 products, at "
+                                                      "most 16448 are exact$"):
+                    model({"x": x, "w": given})
+                continue
+            found = model({"x": x, "w": given})["y"]
+        expected = (x.astype(np.int64) - 255) @ (w.astype(np.int64) - 127)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_weights_without_a_shape(tmp_path):
+    for right in ([4, "C", 3, 3], None):
+        node = helper.make_node("ConvInteger", ["x", "w", "xz"], ["y"], name="many")
+        save_open(tmp_path / "m.onnx", [1, 2, 8, 8], right, [node])
+        with pytest.raises(libai.Error, match="ConvInteger 'many': weight is computed: its shape "
+                                              "must be stated$"):
+            libai.convert(tmp_path / "m.onnx", tmp_path / "m.lai", shapes={"w": (4, 2, 3, 3)})
