@@ -129,9 +129,9 @@ static int64_t place(const weights *w, int64_t output, int64_t c, int64_t tap)
     return row * 64 + output % LANES * 4 + c % 4;
 }
 
-/* The least and the greatest sum of an output must be of s32. Where one is beyond and the output is
- * the same byte for all of them (a channel that a Relu makes 0), the start may be moved. False: it
- * does not fit. */
+/* The least and the greatest sum of an output must be of s32, and so its start, which is between.
+ * Where one is beyond and the output is the same byte for all of them (a channel that a Relu makes
+ * 0), the start may be moved. False: it does not fit. */
 static bool fit_start(int64_t *start, int64_t least, int64_t most, double scale,
                       const ai_q_finish *f)
 {
@@ -174,7 +174,7 @@ static bool pack_output(const ai_graph *graph, const ai_graph_node *node, const 
         }
     }
     int64_t start = (int64_t)offset - x->zero * sum;
-    if (!fit_start(&start, least, most, (double)scale, f) || start < INT32_MIN || start > INT32_MAX)
+    if (!fit_start(&start, least, most, (double)scale, f))
         return false;
     *bias = (int32_t)start;
     return true;

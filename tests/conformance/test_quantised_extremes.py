@@ -262,6 +262,26 @@ def test_products_that_are_many(tmp_path, count):
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("lo, hi, every", [(100, None, 2), (None, -155, 4)])
+def test_sums_that_no_start_makes_fit(tmp_path, lo, hi, every):
+    """All become the same byte behind the clamp, so that the start may be moved; but from the least to
+    the greatest they are more than s32 holds."""
+    count = 200_000
+    net = Bytes(1, np.uint8)
+    net.inputs = {"x": (1, count)}
+    x = net.through("x", 1e-5, 0)
+    weights = np.full((count, 16), 127, np.int8)
+    weights[::every] = -128
+    w = net.node("DequantizeLinear", [net.constant(weights), net.constant(np.float32(1e-4))])
+    clamp = [net.constant(np.float32(number)) if number is not None else "" for number in (lo, hi)]
+    y = net.node("Clip", [net.node("MatMul", [x, w]), *clamp])
+    y = net.through(y, 1, 0 if hi is None else 255)
+    feeds = {"x": np.full((1, count), 0.00255, np.float32)}
+    expected, found, steps = run_both(net, tmp_path, [y], feeds)
+    assert "QLinearMatMul" not in steps
+    np.testing.assert_array_equal(expected[0], found[0])
+
+
 def save_open(path, left, right, nodes, left_kind=TensorProto.UINT8) -> None:
     """Products of two inputs, of lengths that the file does not say."""
     inputs = [helper.make_tensor_value_info("x", left_kind, left),
