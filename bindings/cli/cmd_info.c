@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * `ai info`: what a flat file holds and how much memory it takes. */
+#include <string.h>
+
 #include "plan.h"
 
 /* What a process needs beside weights and session: the program with its libraries, and a
@@ -9,6 +11,7 @@
 static const ai_cli_option options[] = {
     AI_CLI_OPTION_SHAPE,
     AI_CLI_OPTION_THREADS,
+    {"resource", 0, AI_CLI_TEXT, false, 0, "NAME", "prints this resource as it is, and nothing else"},
     {"steps", 0, AI_CLI_FLAG, false, 0, NULL, "lists the steps of the plan too"},
     {"json", 0, AI_CLI_FLAG, false, 0, NULL, "prints one JSON object"},
     {"graph", 0, AI_CLI_TEXT, false, 0, "FILE",
@@ -231,16 +234,34 @@ static int draw(const ai_cli_args *args, const facts *f)
     return status;
 }
 
+static int print_resource(const ai_model *model, const char *path, const char *name)
+{
+    ai_model_info about = AI_MODEL_INFO_INIT;
+    ai_model_describe(model, &about);
+    for (uint32_t i = 0; i < about.resource_count; i++) {
+        ai_resource resource = AI_RESOURCE_INIT;
+        ai_model_resource(model, i, &resource);
+        if (strcmp(resource.name, name) == 0) {
+            fwrite(resource.data, 1, resource.bytes, stdout);
+            return AI_CLI_OK;
+        }
+    }
+    return ai_cli_fail(path, "file has no resource '%.80s'", name);
+}
+
 static int run(const ai_cli_args *args)
 {
     const char *path = args->operands[0];
+    const char *resource = ai_cli_text(args, "resource");
     ai_cli_model m;
     ai_error err;
     int status = ai_cli_open(&m, args, path);
     if (status != AI_CLI_OK)
         return status;
     facts f = {.model = m.model};
-    if (ai_session_open(&f.session, m.model, &m.options, &err) != AI_OK) {
+    if (resource) {
+        status = print_resource(m.model, path, resource);
+    } else if (ai_session_open(&f.session, m.model, &m.options, &err) != AI_OK) {
         status = ai_cli_failed(path, &err);
     } else {
         collect(&f);

@@ -97,9 +97,10 @@ static ai_status read_array(void *user, size_t sample, const ai_tensor_info *inp
         const ai_tensor_info *input = &inputs[i];
         const ai_cli_array *array = find_array(q, input->name);
         if (!array)
-            return ai_cli_error(err, AI_E_ARGUMENT,
-                                "'%.80s' has no array '%.80s', which is an input", q->path,
-                                input->name);
+            return ai_cli_error(
+                err, AI_E_ARGUMENT,
+                "'%.80s' has no array '%.50s', which is an input: its first is '%.50s'", q->path,
+                input->name, q->arrays[0].name);
         const ai_npy *npy = &array->npy;
         if (!fits(npy, input))
             return ai_cli_error(

@@ -33,16 +33,16 @@ void ai_cli_int8_report(const char *text, size_t bytes)
     json_t *layer;
     size_t i;
     size_t count = 0;
+    long long samples = json_integer_value(json_object_get(root, "samples"));
     json_array_foreach(json_object_get(root, "layers"), i, layer)
     {
         print_layer(layer);
         count += text_of(layer, "form")[0] != 'f';
     }
-    printf("%zu of %zu layers are int8; on %lld calibration samples, against f32: signal to noise "
-           "%.1f dB, largest error %.3g",
-           count, json_array_size(json_object_get(root, "layers")),
-           (long long)json_integer_value(json_object_get(root, "samples")),
-           json_number_value(json_object_get(whole, "snr")),
+    printf("%zu of %zu layers are int8; on %lld calibration sample%s, against f32: signal to "
+           "noise %.1f dB, largest error %.3g",
+           count, json_array_size(json_object_get(root, "layers")), samples,
+           samples == 1 ? "" : "s", json_number_value(json_object_get(whole, "snr")),
            json_number_value(json_object_get(whole, "error")));
     if (json_integer_value(json_object_get(whole, "rows")) > 0)
         printf(", the same top-1 in %lld of %lld",

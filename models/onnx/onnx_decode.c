@@ -83,6 +83,9 @@ ai_status ai_onnx_decode(ai_onnx *onnx, const void *data, size_t bytes)
 {
     if (bytes == 0)
         return ai_onnx_fail(onnx, AI_E_FORMAT, "the file is empty, an ONNX model was needed");
+    if (bytes >= sizeof AI_FILE_MAGIC - 1 &&
+        memcmp(data, AI_FILE_MAGIC, sizeof AI_FILE_MAGIC - 1) == 0)
+        return ai_onnx_fail(onnx, AI_E_FORMAT, "a flat file already: an ONNX model was needed");
     if (bytes > SIZE_MAX / LIMIT_FACTOR - LIMIT_BASE)
         return ai_onnx_fail(onnx, AI_E_FORMAT, "the file has %zu bytes, too many for this machine",
                             bytes);

@@ -219,9 +219,11 @@ ai_layer *ai_layer_named(const ai_calibration *c, const char *name)
     return NULL;
 }
 
+/* The layers whose names are nearest, those first that contain the one that was given. */
 static ai_status fail_unknown(const ai_calibration *c, const char *name, ai_error *err)
 {
-    char text[160] = "";
+    char text[190] = "";
+    size_t room = sizeof text - strnlen(name, MAX_NAME);
     size_t used = 0;
     uint32_t last = 0;
     for (int k = 0; k < NEAREST; k++) { /* a greater distance each time, of several the first */
@@ -229,27 +231,33 @@ static ai_status fail_unknown(const ai_calibration *c, const char *name, ai_erro
         uint32_t least = UINT32_MAX;
         for (uint32_t i = 0; i < c->layer_count; i++) {
             const char *other = c->layers[i].name;
-            uint32_t d = distance(name, other) * 4096 + (i < 4095 ? i : 4095) + 1;
+            uint32_t d = strstr(other, name) != NULL ? 0 : distance(name, other) + 1;
+            d = d * 4096 + (i < 4095 ? i : 4095) + 1;
             if (d > last && d < least) {
                 least = d;
                 best = other;
             }
         }
-        if (best == NULL || strlen(best) + used + 6 > sizeof text)
+        if (best == NULL || strlen(best) + used + 6 > room)
             break;
         last = least;
         used +=
             (size_t)snprintf(text + used, sizeof text - used, "%s'%s'", k > 0 ? ", " : "", best);
     }
-    return ai_fail(err, AI_E_ARGUMENT, "no layer is called '%.40s'%s%s", name,
+    return ai_fail(err, AI_E_ARGUMENT, "no layer is called '%.80s'%s%s", name,
                    used > 0 ? ", the nearest are " : " or could be quantised", text);
 }
 
-static ai_status need_products(const ai_calibration *c, ai_error *err)
+static ai_status need_products(const ai_calibration *c, const ai_graph *graph, ai_error *err)
 {
     for (uint32_t i = 0; i < c->layer_count; i++) {
         if (c->layers[i].kind == AI_LAYER_PRODUCT)
             return AI_OK;
+    }
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        if (graph->nodes[i].op == AI_OP_Q_CONV || graph->nodes[i].op == AI_OP_Q_GEMM)
+            return ai_fail(err, AI_E_UNSUPPORTED,
+                           "the network is quantised already: convert it without int8");
     }
     return ai_fail(err, AI_E_UNSUPPORTED,
                    "there is nothing to quantise: no Conv, Gemm or MatMul of f32 has constant "
@@ -312,7 +320,7 @@ ai_status ai_layers_find(ai_calibration *c, ai_graph *graph, ai_error *err)
         if (!add_layer(c, graph, i, uses, reader))
             return ai_graph_status(graph, err);
     }
-    status = need_products(c, err);
+    status = need_products(c, graph, err);
     if (status == AI_OK)
         status = keep_layers(c, err);
     if (status == AI_OK)

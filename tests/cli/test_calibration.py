@@ -64,6 +64,7 @@ def test_one_sample(ai, net, out, tmp_path, ranges):
     np.savez(tmp_path / "one.npz", image=samples(1))
     done = ai("convert", net, "-o", out, "--int8", tmp_path / "one.npz", "--ranges", ranges)
     assert done.status == 0, done
+    assert "; on 1 calibration sample, against f32" in done.out
     assert (report(out)["samples"], report(out)["whole"]["rows"]) == (1, 1)
     assert report(out)["whole"]["snr"] > 20
     folder = tmp_path / "one"

@@ -96,7 +96,7 @@ def test_layers(ai, net, npz, tmp_path):
     assert steps(ai, out).count("QLinearConv") == 2
     lines = done.out.splitlines()
     assert [line.split("'")[1] for line in lines[:-1]] == list(forms(out))
-    assert lines[-1].startswith("6 of 6 layers are int8; on 8 calibration samples")
+    assert lines[-1].startswith("6 of 6 layers are int8; on 8 calibration samples, ")
     assert "the same top-1 in 8 of 8" in lines[-1]
     assert all(layer["snr"] > 25 for layer in report(out)["layers"] if layer["name"] != "flatten")
     assert report(out)["whole"]["rows"] == 8
@@ -164,7 +164,13 @@ def test_what_is_slower_stays_f32(ai, net, npz, tmp_path):
 
 
 def test_keep_of_an_unknown_node(ai, net, npz, tmp_path):
+    """The nearest: those that contain the name first, then those that it must be changed least to."""
     out = tmp_path / "net.lai"
+    ai("convert", net, "-o", out, "--int8", npz, "--keep", "ens").failed(
+        net, "no layer is called 'ens', the nearest are 'dense', ")
+    long = "/a/node/far/down/in/a/network/of/modules/" + "x" * 60
+    ai("convert", net, "-o", out, "--int8", npz, "--keep", long).failed(
+        net, f"no layer is called '{long[:80]}', the nearest are 'middle', 'flatten', 'dense'")
     ai("convert", net, "-o", out, "--int8", npz, "--keep", "midle").failed(
         net, "no layer is called 'midle', the nearest are 'middle', ")
     assert not out.exists()
@@ -214,7 +220,8 @@ def test_wrong_arrays(ai, net, tmp_path):
     fails(ai, net, tmp_path, samples()[..., :15], net,
           "array 'image' is f32 8x3x16x15, needed is N x f32 1x3x16x16: N samples")
     fails(ai, net, tmp_path, samples().astype(np.float64), net, "array 'image' is f64")
-    fails(ai, net, tmp_path, None, net, "has no array 'image', which is an input", picture=samples())
+    fails(ai, net, tmp_path, None, net, "has no array 'image', which is an input: its first is 'picture'",
+          picture=samples())
     fails(ai, net, tmp_path, samples(), bad, "array 'other' has 7 samples, 'image' has 8",
           other=samples(7))
     fails(ai, net, tmp_path, samples(0), bad, "array 'image' has no samples")
@@ -257,6 +264,39 @@ def test_folder_of_images(ai, net, tmp_path):
     done = ai(*convert)
     assert done.status == 0 and len(done.err.splitlines()) == 2
     assert (report(out)["samples"], report(out)["skipped"]) == (1, 2)
+
+
+def test_what_is_quantised_or_converted_already(ai, net, npz, tmp_path):
+    out = tmp_path / "net.lai"
+    assert ai("convert", net, "-o", out).status == 0
+    ai("convert", out, "-o", tmp_path / "b.lai", "--int8", npz).failed(
+        out, "a flat file already: an ONNX model was needed")
+    one, zero = np.float32(0.1), np.uint8(3)
+    pair = ["one", "zero"]
+    nodes = [helper.make_node("QuantizeLinear", ["image", *pair], ["q"]),
+             helper.make_node("DequantizeLinear", ["q", *pair], ["x"]),
+             helper.make_node("DequantizeLinear", ["w", "one"], ["v"]),
+             helper.make_node("Conv", ["x", "v"], ["y"]),
+             helper.make_node("QuantizeLinear", ["y", *pair], ["r"]),
+             helper.make_node("DequantizeLinear", ["r", *pair], ["logits"])]
+    weight = np.ones((16, 3, 3, 3), np.int8)
+    save(tmp_path / "q.onnx", nodes, [value("image", [1, 3, 16, 16])],
+         [value("logits", [1, 16, 14, 14])], {"one": one, "zero": zero, "w": weight})
+    ai("convert", tmp_path / "q.onnx", "-o", out, "--int8", npz).failed(
+        tmp_path / "q.onnx", "quantised already: convert it without int8")
+
+
+def test_the_report_is_printed(ai, net, npz, tmp_path):
+    """As the file holds it, and as another conversion reads it."""
+    out = tmp_path / "net.lai"
+    assert ai("convert", net, "-o", out, "--int8", npz).status == 0
+    done = ai("info", out, "--resource", "int8")
+    assert (done.status, done.err) == (0, "") and json.loads(done.out) == report(out)
+    assert report(out)["tensors"]["a1"][0] == 0 < report(out)["tensors"]["a1"][1]
+    (tmp_path / "a.json").write_text(done.out)
+    assert ai("convert", net, "-o", tmp_path / "b.lai", "--int8", tmp_path / "a.json").status == 0
+    assert (tmp_path / "b.lai").read_bytes() == out.read_bytes()
+    ai("info", out, "--resource", "int4").failed(out, "file has no resource 'int4'")
 
 
 def test_other_sources(ai, net, npz, tmp_path):

@@ -30,7 +30,7 @@ def test_help(ai, command):
 OPTIONS = {
     "convert": ["--out", "--shape", "--labels", "--image", "--resource", "--output", "--state", "--name",
                 "--licence", "--winograd", "--weights", "--int8", "--ranges", "--keep", "--strips"],
-    "info": ["--shape", "--threads", "--steps", "--json", "--graph", "--map"],
+    "info": ["--shape", "--threads", "--resource", "--steps", "--json", "--graph", "--map"],
     "verify": [],
     "run": ["--input", "--output-dir", "--shape", "--threads", "--cpu"],
     "classify": ["--model", "--cpu", "--top", "--json"],
