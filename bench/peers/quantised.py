@@ -20,23 +20,25 @@ OPSET = 15  # a scale for each output needs 13
 
 
 class Samples(CalibrationDataReader):
-    def __init__(self, path):
+    def __init__(self, name, path):
+        self.name = name
         self.rows = iter(np.load(path))
 
     def get_next(self):
         row = next(self.rows, None)
-        return None if row is None else {"input": row[None]}
+        return None if row is None else {self.name: row[None]}
 
 
 def main(source, calibration, target):
     with tempfile.TemporaryDirectory() as folder:
         folded = os.path.join(folder, "folded.onnx")
         newer = os.path.join(folder, "newer.onnx")
-        onnx.save(onnx.version_converter.convert_version(onnx.load(source), OPSET), newer)
+        network = onnx.version_converter.convert_version(onnx.load(source), OPSET)
+        onnx.save(network, newer)
         quant_pre_process(newer, folded, skip_symbolic_shape=True)
-        quantize_static(folded, target + ".new", Samples(calibration), per_channel=True,
-                        quant_format=QuantFormat.QDQ, activation_type=QuantType.QUInt8,
-                        weight_type=QuantType.QInt8)
+        quantize_static(folded, target + ".new", Samples(network.graph.input[0].name, calibration),
+                        per_channel=True, quant_format=QuantFormat.QDQ,
+                        activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
     os.replace(target + ".new", target)
 
 
