@@ -120,16 +120,20 @@ def test_answers(ai, net, npz, tmp_path, ranges):
     assert 10 * np.log10(signal / noise) > 20
 
 
-def test_same_again(ai, net, npz, tmp_path):
+def test_same_again(ai, npz, tmp_path):
     """From the same samples, from the file itself, and from its report alone."""
     first, second = tmp_path / "net.lai", tmp_path / "again.lai"
-    assert ai("convert", net, "-o", first, "--int8", npz, "--keep", "sum").status == 0
+    net = network(tmp_path / "wide.onnx", inner=128)
+    assert ai("convert", net, "-o", first, "--int8", npz, "--keep", "stem").status == 0
+    kept = {layer["name"]: layer for layer in report(first)["layers"]}
+    assert any(kept["middle"]["bias"]) and kept["stem"]["why"] == "asked for"
+    assert any(lo != round(lo, 4) for lo, _ in report(first)["tensors"].values())
     for source in (npz, first, tmp_path / "report.json"):
         if source.suffix == ".json":
             data = first.read_bytes()
             text = data[data.index(b'{"ranges"'):]
             source.write_bytes(text[:text.index(b"}}\n") + 3])
-        options = ["--keep", "sum"] if source == npz else []
+        options = ["--keep", "stem"] if source == npz else []
         done = ai("convert", net, "-o", second, "--int8", source, *options)
         assert done.status == 0, done
         assert first.read_bytes() == second.read_bytes(), source
@@ -161,6 +165,24 @@ def test_what_is_slower_stays_f32(ai, net, npz, tmp_path):
     why = {layer["name"]: layer.get("why") for layer in report(out)["layers"]}
     assert (why["middle"], why["dense"]) == ("converting costs more", "result")
     assert "QLinearConv" not in steps(ai, out)
+
+
+@pytest.mark.parametrize("stride, dilation, form", [(1, 1, "f32"), (2, 1, "int8"), (1, 2, "int8")])
+def test_what_winograd_runs_saves_less(ai, npz, tmp_path, stride, dilation, form):
+    random = np.random.default_rng(3)
+    nodes = [
+        helper.make_node("Conv", ["image", "w1"], ["y1"], name="stem", pads=[1] * 4),
+        helper.make_node("Conv", ["y1", "w2"], ["y2"], name="middle", pads=[dilation] * 4,
+                         strides=[stride] * 2, dilations=[dilation] * 2),
+        helper.make_node("GlobalAveragePool", ["y2"], ["p"], name="pool"),
+        helper.make_node("Flatten", ["p"], ["logits"], name="flatten")]
+    net = save(tmp_path / "net.onnx", nodes, [value("image", [1, 3, 16, 16])],
+               [value("logits", [1, 20])],
+               {"w1": random.standard_normal((20, 3, 3, 3)).astype(np.float32),
+                "w2": random.standard_normal((20, 20, 3, 3)).astype(np.float32)})
+    out = tmp_path / "net.lai"
+    done = ai("convert", net, "-o", out, "--int8", npz, "--keep", "stem")
+    assert (forms(out) if done.status == 0 else {"middle": "f32"})["middle"] == form, done
 
 
 def test_keep_of_an_unknown_node(ai, net, npz, tmp_path):
