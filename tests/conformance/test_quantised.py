@@ -55,6 +55,13 @@ class Network:
             self.constant(np.zeros(outputs, np.int32))], axis=0)
         return [weight, start]
 
+    def change_bias(self, output: int, number: int) -> None:
+        """Of the weights made last."""
+        start = next(c for c in self.constants if c.name == self.nodes[-1].input[0])
+        numbers = numpy_helper.to_array(start).copy()
+        numbers[output] = number
+        start.CopyFrom(numpy_helper.from_array(numbers, start.name))
+
     def save(self, path, shape: tuple[int, ...], output: str, rank: int) -> None:
         graph = helper.make_graph(
             self.nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
@@ -129,10 +136,7 @@ def test_dead_channel(tmp_path):
     net = Network(4, np.uint8)
     x = net.through("x", 0.03, 120)
     weight, bias = net.weight((32, 16, 1, 1), 0.03)
-    start = next(c for c in net.constants if c.name == net.nodes[-1].input[0])
-    numbers = numpy_helper.to_array(start).copy()
-    numbers[7] = -2147483000
-    start.CopyFrom(numpy_helper.from_array(numbers, start.name))
+    net.change_bias(7, -2147483000)
     y = net.through(net.node("Relu", [net.node("Conv", [x, weight, bias])]), 0.1, 0)
     net.save(tmp_path / "net.onnx", shape, y, 4)
     _, found, operators = answers(tmp_path / "net.onnx", tmp_path, shape, 1)
@@ -172,6 +176,7 @@ def test_mean_of_many(tmp_path, pads, side):
     net = Network(9, np.uint8)
     x = net.through("x", 0.0001, 120)  # nearly all are 0 or 255
     weight, bias = net.weight((32, 16, 1, 1), 0.0001)
+    net.change_bias(7, 10**7)  # all are 255
     y = net.through(net.node("Relu", [net.node("Conv", [x, weight, bias])]), 0.00001, 0)
     answer = net.through(net.node("GlobalAveragePool", [y]), 0.00001, 0)
     if any(pads):
