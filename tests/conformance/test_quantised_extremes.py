@@ -167,6 +167,20 @@ def test_bias_with_a_zero_point(tmp_path):
     np.testing.assert_array_equal(expected[0], found[0])
 
 
+def test_differences_of_33_bits(tmp_path):
+    """ONNX Runtime knows no zero point of s32."""
+    net = Bytes(5, np.uint8)
+    net.inputs = {"x": (4,)}
+    numbers = np.array([2**31 - 1, -2**31, 5, -7], np.int32)
+    for zero in (-2**31, 2**31 - 1):
+        q = net.node("DequantizeLinear", [net.constant(numbers),
+                                          *net_scale(net, 0.5, np.int32(zero))])
+        convert(net, tmp_path, net.node("Add", ["x", q]))
+        expected = (numbers.astype(np.int64) - zero).astype(np.float32) * np.float32(0.5)
+        found = libai.Model(tmp_path / "net.lai")(np.zeros(4, np.float32))
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_sums_beyond_s32(tmp_path):
     """66,400 products of 255 and 127: numbers, which are a step off at most."""
     net = Bytes(6, np.uint8)
