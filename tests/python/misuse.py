@@ -94,7 +94,7 @@ def fork(dice, model):
             faulthandler.dump_traceback()
             os._exit(1)
         os._exit(0)
-    limit = time.monotonic() + 20
+    limit = time.monotonic() + 60
     while not (ended := os.waitpid(child, os.WNOHANG))[0]:
         if time.monotonic() > limit:
             os.kill(child, signal.SIGABRT)  # faulthandler says where it hangs
@@ -139,7 +139,7 @@ def interrupting(dice):
 
 def main():
     faulthandler.enable()
-    faulthandler.dump_traceback_later(seconds + 60, exit=True)
+    faulthandler.dump_traceback_later(seconds + 120, exit=True)
     dice = random.Random(first_seed)
     models.extend(opened(dice) for _ in range(8))
     array(dice)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import _interrupt
 from . import _library as lib
+from . import _notebook
 from ._task import OnModel
 
 MAX_TOP = 65536  # as --top of the command: the rows are allocated before the call
@@ -30,8 +31,7 @@ class Classes(list[Class]):
     """The best classes in descending order; in a notebook a chart of them."""
 
     def _repr_html_(self) -> str:
-        from ._notebook import classes_html
-        return classes_html(self)
+        return _notebook.classes_html(self)
 
 
 class Classifier(OnModel):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from . import _library as lib
+from . import _notebook
 from ._session import PROFILE, File, Session
 
 if TYPE_CHECKING:
@@ -152,8 +153,7 @@ class Model:
         return f"<libai.Model '{self.name}'>"
 
     def _repr_html_(self) -> str:
-        from ._notebook import model_html
-        return model_html(self)
+        return _notebook.model_html(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return reopen, (type(self), self.path, self.digest, self._asked)

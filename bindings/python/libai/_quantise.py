@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import _library as lib
+from . import _notebook
 from ._convert import Conversion, make, recipe
 from ._model import Model
 from ._progress import Progress, Reporter
@@ -76,8 +77,7 @@ class Quantisation(Conversion):
         return "\n".join([*rows, self.summary])
 
     def _repr_html_(self) -> str:
-        from ._notebook import quantisation_html
-        return quantisation_html(self)
+        return _notebook.quantisation_html(self)
 
 
 def _options(given: Samples, ranges: str, keep: Sequence[str], reporter: Reporter
