@@ -55,7 +55,7 @@ typedef struct ai_settings {
     const char **models;  /* [NAME=] and a file, a folder or a URL; none: where packages put them */
     uint32_t model_count;
     const char *address;  /* NULL: the platform's */
-    uint32_t port;        /* 0: the platform's */
+    int32_t port;         /* 0: any that is free; -1: the platform's */
     uint32_t workers;     /* requests answered at once */
     uint32_t threads;     /* of a session; 0: what the instance has */
     uint32_t cpu;         /* mask of ai_options */

@@ -446,7 +446,8 @@ int ai_http_serve(ai_function *f, const ai_http *http)
         ai_log("ERROR", "no memory for the server");
     else if (ai_queue_open(&s.queue, f, work, &err) != AI_OK)
         ai_log("ERROR", "%s", err.message);
-    else if (listen_at(&s, address, f->settings.port ? f->settings.port : http->port)) {
+    else if (listen_at(&s, address,
+                       f->settings.port >= 0 ? (uint32_t)f->settings.port : http->port)) {
         event_base_dispatch(s.base);
         status = s.jobs ? 1 : 0;
     }

@@ -32,24 +32,25 @@ static const struct setting { /* a flag, and the environment's variable for it *
     const char *value;
     const char *help;
     uint32_t most; /* of a number; 0: text */
+    uint32_t least;
 } settings[] = {
     {"model", "AI_MODEL", "[NAME=]PATH",
-     "a .lai file, a folder of them or its URL; may be repeated", 0},
-    {"platform", "AI_PLATFORM", "NAME", "else told by the environment", 0},
-    {"address", "AI_ADDRESS", "IP", "to listen at; else the platform's", 0},
-    {"port", "AI_PORT", "N", "to listen at; else the platform's", 65535},
-    {"workers", "AI_WORKERS", "N", "requests answered at once; else 1", MAX_WORKERS},
-    {"threads", "AI_THREADS", "N", "of each worker; else all processors there are, or 1", 1024},
-    {"queue", "AI_QUEUE", "N", "requests that wait, more get 429; else 16", MAX_QUEUE},
-    {"timeout", "AI_TIMEOUT_MS", "MS", "of a request, waiting included; else none", MAX_MS},
-    {"most-bytes", "AI_MOST_BYTES", "N", "of a body, more get 413; else 32 MiB", 1 << 30},
+     "a .lai file, a folder of them or its URL; may be repeated", 0, 0},
+    {"platform", "AI_PLATFORM", "NAME", "else told by the environment", 0, 0},
+    {"address", "AI_ADDRESS", "IP", "to listen at; else the platform's", 0, 0},
+    {"port", "AI_PORT", "N", "to listen at, 0: any that is free; else the platform's", 65535, 0},
+    {"workers", "AI_WORKERS", "N", "requests answered at once; else 1", MAX_WORKERS, 1},
+    {"threads", "AI_THREADS", "N", "of each worker; else all processors there are, or 1", 1024, 1},
+    {"queue", "AI_QUEUE", "N", "requests that wait, more get 429; else 16", MAX_QUEUE, 1},
+    {"timeout", "AI_TIMEOUT_MS", "MS", "of a request, waiting included; else none", MAX_MS, 1},
+    {"most-bytes", "AI_MOST_BYTES", "N", "of a body, more get 413; else 32 MiB", 1 << 30, 1},
     {"results", "AI_RESULTS", "URL", "s3://BUCKET/PREFIX or a database: where answers to events go",
-     0},
-    {"recheck", "AI_RECHECK_S", "S", "between looks for newer models in stores; else 60", MAX_S},
+     0, 0},
+    {"recheck", "AI_RECHECK_S", "S", "between looks for newer models in stores; else 60", MAX_S, 1},
     {"arrival", "AI_ARRIVAL_MS", "MS", "from a request's first byte to its last; else 60000",
-     MAX_MS},
-    {"self-test", "AI_SELF_TEST", NULL, "runs each model's once, before the first request", 0},
-    {"quiet", "AI_QUIET", NULL, "no line a request", 0},
+     MAX_MS, 1},
+    {"self-test", "AI_SELF_TEST", NULL, "runs each model's once, before the first request", 0, 0},
+    {"quiet", "AI_QUIET", NULL, "no line a request", 0, 0},
 };
 enum { SETTING_COUNT = sizeof settings / sizeof settings[0] };
 
@@ -89,11 +90,12 @@ static bool take_number(const struct setting *s, const char *text, uint32_t *num
 {
     char *end;
     unsigned long long value = strtoull(text, &end, 10);
-    if (*text >= '0' && *text <= '9' && !*end && value >= 1 && value <= s->most) {
+    if (*text >= '0' && *text <= '9' && !*end && value >= s->least && value <= s->most) {
         *number = (uint32_t)value;
         return true;
     }
-    ai_log("ERROR", "--%s is '%.40s', needed is a number from 1 to %u", s->flag, text, s->most);
+    ai_log("ERROR", "--%s is '%.40s', needed is a number from %u to %u", s->flag, text, s->least,
+           s->most);
     return false;
 }
 
@@ -117,7 +119,7 @@ static bool take(ai_settings *o, int index, const char *text)
         o->address = text;
         return true;
     case 3:
-        o->port = number;
+        o->port = (int32_t)number;
         return true;
     case 4:
         o->workers = number;
@@ -267,6 +269,7 @@ int main(int argc, char **argv)
 {
     static const char *models[MAX_MODELS];
     ai_settings o = {.models = models,
+                     .port = -1,
                      .queue = DEFAULT_QUEUE,
                      .most_bytes = DEFAULT_BYTES,
                      .recheck_s = DEFAULT_S,

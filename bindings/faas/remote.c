@@ -19,9 +19,9 @@ enum { AT_REST, LOOKING, LOOKED };
 struct ai_remote {
     char *url;
     const char *name;
-    char folder[24];
-    char path[40];
-    char fresh[40]; /* what is not whole yet */
+    char folder[200];
+    char path[216];
+    char fresh[216]; /* what is not whole yet */
     char etag[AI_ETAG_BYTES];
     ai_store *store; /* of its own, so that a look can be ended alone */
     uint64_t every_ns;
@@ -76,7 +76,7 @@ static ai_status update(ai_remote *r, ai_error *err)
     free(data);
     if (!is_there) {
         unlink(r->fresh);
-        return fail(err, AI_E_IO, "no place for it in /tmp");
+        return fail(err, AI_E_IO, "no place for it among temporary files");
     }
     memcpy(r->etag, etag, sizeof etag);
     return AI_OK;
@@ -107,6 +107,19 @@ void ai_remote_look(ai_remote *r)
         atomic_store(&r->state, AT_REST);
 }
 
+/* In TMPDIR, else in /tmp. */
+static bool make_folder(ai_remote *r)
+{
+    const char *parent = getenv("TMPDIR");
+    int length = snprintf(r->folder, sizeof r->folder, "%s/ai-model-XXXXXX",
+                          parent && *parent ? parent : "/tmp");
+    if (length >= (int)sizeof r->folder || !mkdtemp(r->folder))
+        return false;
+    snprintf(r->path, sizeof r->path, "%s/model.lai", r->folder);
+    snprintf(r->fresh, sizeof r->fresh, "%s/fresh", r->folder);
+    return true;
+}
+
 ai_status ai_remote_open(ai_remote **remote, const char *url, const char *name, uint32_t every_s,
                          ai_error *err)
 {
@@ -118,19 +131,15 @@ ai_status ai_remote_open(ai_remote **remote, const char *url, const char *name, 
     r->looked_ns = ai_now();
     r->url = strdup(url);
     r->store = ai_store_open(NULL);
-    snprintf(r->folder, sizeof r->folder, "/tmp/ai-model-XXXXXX");
     ai_status status = AI_OK;
     if (!r->store || !r->url)
         status = fail(err, AI_E_ARGUMENT,
                       "a model in a store needs ai-fetch, which is not here: `ai package --store` "
                       "packs it");
-    else if (!mkdtemp(r->folder))
-        status = fail(err, AI_E_IO, "no place for a model from a store in /tmp");
-    else {
-        snprintf(r->path, sizeof r->path, "%s/model.lai", r->folder);
-        snprintf(r->fresh, sizeof r->fresh, "%s/fresh", r->folder);
+    else if (!make_folder(r))
+        status = fail(err, AI_E_IO, "no place for a model from a store among temporary files");
+    else
         status = update(r, err);
-    }
     if (status == AI_OK)
         *remote = r;
     else
