@@ -12,8 +12,9 @@ nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
 pytest.importorskip("ipykernel", reason="ipykernel is not installed")
 
 PHOTO = Path(os.environ["AI_SOURCE"]) / "tests" / "data" / "chelsea.png"
-INTERRUPT = """import os, signal, threading
-threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()"""
+INTERRUPT = """import signal
+signal.signal(signal.SIGPROF, signal.default_int_handler)
+signal.setitimer(signal.ITIMER_PROF, 0.2)"""
 
 
 def cell(client, source):
@@ -29,7 +30,7 @@ def html(outputs):
 
 
 def test_notebook(slow_eyes, double):
-    client = nbclient.NotebookClient(nbformat.v4.new_notebook(), timeout=60, kernel_name="python3")
+    client = nbclient.NotebookClient(nbformat.v4.new_notebook(), timeout=300, kernel_name="python3")
     with client.setup_kernel():
         cell(client, "import libai, numpy as np")
         page = html(cell(client, f"model = libai.Model({str(double)!r})\nmodel"))
@@ -45,7 +46,7 @@ def test_notebook(slow_eyes, double):
 
 def test_restart(double):
     """A kernel that ends with models open ends by itself, and the next one opens them."""
-    client = nbclient.NotebookClient(nbformat.v4.new_notebook(), timeout=60, kernel_name="python3")
+    client = nbclient.NotebookClient(nbformat.v4.new_notebook(), timeout=300, kernel_name="python3")
     source = (f"import libai, numpy as np\nmodel = libai.Model({str(double)!r}, threads=2)\n"
               "print(model(np.ones((2, 4), np.float32)).sum())")
     for _ in range(2):

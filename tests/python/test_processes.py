@@ -31,8 +31,14 @@ def in_thread(function):
     return results[0]
 
 
+def wait_for_call(model):
+    """Until some thread is in a call."""
+    while not any(session._is_busy for session in model._sessions.copy()):
+        time.sleep(0.001)
+
+
 def in_child(function):
-    """What function says in a child of fork, within ten seconds."""
+    """What function says in a child of fork, within two minutes."""
     ends = os.pipe()
     child = os.fork()
     if child == 0:
@@ -42,7 +48,7 @@ def in_child(function):
             os.write(ends[1], repr(error).encode())
         os._exit(0)
     os.close(ends[1])
-    for _ in range(1000):
+    for _ in range(12_000):
         if os.waitpid(child, os.WNOHANG)[0]:
             break
         time.sleep(0.01)
@@ -65,23 +71,22 @@ def test_a_session_a_thread(adder):
 
 
 def test_threads_compute_at_once(slow):
-    """Two calls overlap: no lock holds one back until the other is done."""
-    with libai.Model(slow, threads=1) as model:
-        spans = []
+    """No lock holds a call back until another is done: one begins and ends within the main thread's,
+    which only then is told to end."""
+    done = []
 
-        def work():
-            begin = time.monotonic()
-            model(WIDE[:512])
-            spans.append((begin, time.monotonic()))
+    def work():
+        wait_for_call(model)
+        done.append(model(WIDE[:1]).shape)
+        os.kill(os.getpid(), signal.SIGINT)
 
-        threads = [threading.Thread(target=work) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        (begin, end), (later, last) = sorted(spans)
-        assert later < end - (end - begin) / 2, spans
-        assert min(end, last) > later
+    with libai.Model(slow, threads=1, cpu="ref") as model:
+        thread = threading.Thread(target=work)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            model(WIDE[:128])  # a minute
+        thread.join()
+    assert done == [(1, 512)]
 
 
 def test_close_waits_for_calls(slow):
@@ -89,9 +94,7 @@ def test_close_waits_for_calls(slow):
     done = []
     thread = threading.Thread(target=lambda: done.append(model(WIDE[:512]).shape))
     thread.start()
-    while not list(model._sessions):
-        time.sleep(0.001)
-    time.sleep(0.05)
+    wait_for_call(model)
     model.close()
     thread.join()
     assert done == [(512, 512)]
@@ -112,9 +115,7 @@ def test_fork_while_another_thread_computes(slow):
     with libai.Model(slow, threads=2) as model:
         thread = threading.Thread(target=model, args=(WIDE[:1024],))
         thread.start()
-        while not list(model._sessions):
-            time.sleep(0.001)
-        time.sleep(0.05)
+        wait_for_call(model)
         assert in_child(lambda: model(WIDE[:1]).shape) == "(1, 512)"
         assert in_child(model.close) == "None"
         thread.join()
@@ -128,11 +129,31 @@ def test_fork_while_a_classifier_is_busy(double):
         assert in_child(lambda: list(handler({}))) == "['error']"  # idle at the fork: it answers
 
 
+CALLS = """
+import sys
+import numpy as np, libai
+found = []
+class Finder:
+    def find_spec(name, *_): found.append(name)
+sys.meta_path.insert(0, Finder)
+with libai.Model(sys.argv[1]) as model:
+    model(np.ones((1, 4), "f4"))
+    model._repr_html_(), model.steps, model.resources
+print([name for name in found if name.startswith("libai")])
+"""
+
+
+def test_calls_import_nothing(double):
+    """An exception of a signal's handler amid an import leaves Python's lock on imports taken, for ever:
+    every import and fork of other threads then hangs."""
+    assert ended(CALLS, double) == "[]\n"
+
+
 def test_misuse(double):
     """Threads, forks, closing and signals at random; `misuse.py MODEL WRITER 60` goes on for longer."""
     script = os.path.join(os.path.dirname(__file__), "misuse.py")
     done = subprocess.run([sys.executable, script, double, WRITER, "3"], capture_output=True,
-                          text=True, timeout=90)
+                          text=True, timeout=180)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
@@ -175,7 +196,7 @@ libai.kept = libai._model.kept = sys.modules["kept"] = one.kinds, libai.Model(sy
 
 def ended(script, *arguments):
     done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", script, *map(str, arguments)],
-                          capture_output=True, text=True, timeout=30)
+                          capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -237,63 +258,64 @@ INTERRUPTED = """
 import os, signal, sys, threading, time
 import numpy as np, libai
 {0}
-begin = time.monotonic()
-again()
-print(time.monotonic() - begin)
-threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT)).start()
-begin = time.monotonic()
+call()
+begin = time.process_time()
+call()
+whole = time.process_time() - begin
+signal.signal(signal.SIGPROF, signal.default_int_handler)
+begin = time.process_time()
 try:
-    long()
+    signal.setitimer(signal.ITIMER_PROF, whole / 3)
+    call()
     print("not interrupted")
 except KeyboardInterrupt:
-    print(time.monotonic() - begin)
-again()
+    print(whole, time.process_time() - begin)
+call()
 """
 MODEL = """
-x = np.zeros((4096, 512), np.float32)
+x = np.ones((1024, 512), np.float32)
 model = libai.Model(sys.argv[1], threads=1)
-small = model(x[:1])
-def long(): model(x)
-def again(): assert (model(x[:1]) == small).all()
+expected = model(x)
+def call(): assert (model(x) == expected).all()
 """
 PICTURES = """
 import base64
 photo = open(sys.argv[2], "rb").read()
 kind = getattr(libai, {0!r})(sys.argv[1], threads=1, cpu="ref")
-def long(): kind(photo)
-again = long
+def call(): kind(photo)
 """
 
 
 def interrupted(what, *arguments):
-    """Seconds of one call, and of another that a signal after 0.4 s ends; a third works."""
+    """A call is ended by a signal after a third of what a whole one computes, within a step of some
+    dozens; another then works. The processor's time is what counts, which other programs do not
+    lengthen."""
     done = subprocess.run([sys.executable, "-c", INTERRUPTED.format(what), *arguments],
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return map(float, done.stdout.split())
+    whole, ended = map(float, done.stdout.split())
+    assert whole / 4 < ended < whole * 2 / 3
 
 
 def test_interrupt_ends_within_a_step(slow):
-    _, ended = interrupted(MODEL, slow)
-    assert 0.3 < ended < 1.5
+    interrupted(MODEL, slow)
 
 
 @pytest.mark.parametrize("kind", ["Classifier", "Handler"])
 def test_interrupt_ends_a_picture_within_a_step(slow_eyes, kind):
-    whole, ended = interrupted(PICTURES.format(kind), slow_eyes, PHOTO)
-    assert 0.3 < ended < 0.4 + whole / 4, whole
+    interrupted(PICTURES.format(kind), slow_eyes, PHOTO)
 
 
 @contextlib.contextmanager
 def handled(handler):
-    """SIGALRM, in a moment, runs handler."""
-    before = signal.signal(signal.SIGALRM, handler)
+    """SIGPROF runs handler, once 0.05 s were computed."""
+    before = signal.signal(signal.SIGPROF, handler)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        signal.setitimer(signal.ITIMER_PROF, 0.05)
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def test_a_handler_that_calls_again(slow):
@@ -331,20 +353,20 @@ def test_a_signal_that_raises_nothing(slow, adder):
     """The call starts over and gives its answer; a state does not move twice; who listened for
     signals before is told."""
     came = []
-    before = signal.signal(signal.SIGALRM, lambda *_: came.append(1))
+    before = signal.signal(signal.SIGPROF, lambda *_: came.append(1))
     ends = os.pipe()
     os.set_blocking(ends[1], False)
     fd = signal.set_wakeup_fd(ends[1])
     try:
         with libai.Model(slow, threads=1) as model:
-            expected = model(WIDE[:128])
-            signal.setitimer(signal.ITIMER_REAL, 0.01)
-            assert (model(WIDE[:128]) == expected).all() and came == [1]
-            assert os.read(ends[0], 10) == bytes([signal.SIGALRM])
+            expected = model(WIDE[:512])
+            signal.setitimer(signal.ITIMER_PROF, 0.05)
+            assert (model(WIDE[:512]) == expected).all() and came == [1]
+            assert os.read(ends[0], 10) == bytes([signal.SIGPROF])
             assert signal.set_wakeup_fd(ends[1]) == ends[1]
     finally:
         signal.set_wakeup_fd(fd)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGPROF, before)
         os.close(ends[0])
         os.close(ends[1])
 
@@ -354,8 +376,8 @@ def test_interrupted_conversion(slow, tmp_path):
     script = """
 import signal, sys, libai
 signal.signal(signal.SIGALRM, signal.default_int_handler)
-signal.setitimer(signal.ITIMER_REAL, 0.0001)
 try:
+    signal.setitimer(signal.ITIMER_REAL, 0.0001)
     for _ in range(1000):
         libai.convert(sys.argv[1], sys.argv[2])
 except KeyboardInterrupt:
