@@ -115,7 +115,7 @@ class RuntimeApi:
 
     # ---- The test's side ----
 
-    def invoke(self, event, timeout=20):
+    def invoke(self, event, timeout=120):
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
         self.events.put(body)
         return self.results.get(timeout=timeout)

@@ -10,7 +10,6 @@ import http.server
 import os
 import ssl
 import threading
-import time
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 KEY, SECRET, TOKEN = "AKID", "s3cr3t/with+signs", "tok%3Den"
@@ -123,8 +122,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.reply(503, b"<Code>SlowDown</Code>")
         if key.startswith("cut"):
             return self.reply(200, b"half", length=1000)
-        if key.startswith("slow"):
-            time.sleep(2)
+        store.stop_at(key)
         if key not in store.objects:
             return self.reply(404, b"<Code>NoSuchKey</Code>")
         return self.give(store.objects[key])
@@ -161,9 +159,12 @@ class Store:
         self.objects: dict[str, bytes] = {}
         self.seen: list = []
         self.put_status = 0  # what any PUT gets instead
+        self.held = ""  # a key whose requests wait
+        self.has_come, self.may_go, self.has_ended = (threading.Event() for _ in range(3))
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
         self.server.store = self
+        self.tls = tls
         self.port = self.server.server_address[1]
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         if tls:
@@ -185,9 +186,32 @@ class Store:
             **more,
         }
 
+    def hold(self, key: str):
+        """Requests for it wait until let_go, those for keys that begin with 'slow' until the end."""
+        self.held = key
+        self.has_come.clear()
+        self.may_go.clear()
+
+    def wait_held(self):
+        """Until somebody waits."""
+        assert self.has_come.wait(120)
+
+    def let_go(self):
+        self.held = ""
+        self.may_go.set()
+
+    def stop_at(self, key: str):
+        if key.startswith("slow"):
+            self.has_ended.wait()
+        if key == self.held:
+            self.has_come.set()
+            self.may_go.wait()
+
     def count(self, path: str) -> int:
         return sum(path == seen[1] for seen in self.seen)
 
     def close(self):
+        self.may_go.set()
+        self.has_ended.set()
         self.server.shutdown()
         self.server.server_close()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import FUNCTION
+from conftest import FUNCTION, PATIENCE, is_open, wait_for
 from test_openwhisk import JSON, image, run, web
 
 
@@ -47,7 +47,7 @@ class Loop:
         return self.ask_line(json.dumps(call).encode())
 
     def end(self, status=0):
-        out, err = self.process.communicate(timeout=20)
+        out, err = self.process.communicate(timeout=PATIENCE)
         assert self.process.returncode == status, err
         assert self.answers.read() == b""
         self.answers.close()
@@ -152,7 +152,7 @@ def test_nobody_reads(start, models):
     loop.answers.close()
     loop.process.stdin.write(json.dumps(run({"image": image()})).encode() + b"\n")
     loop.process.stdin.flush()
-    assert loop.process.wait(10) == 1
+    assert loop.process.wait(PATIENCE) == 1
 
 
 @pytest.mark.skipif("AI_ACTIONLOOP" not in os.environ, reason="AI_ACTIONLOOP names no proxy")
@@ -161,20 +161,16 @@ def test_real_proxy(models, tmp_path, ack):
     """The proxy listens at 8080 and nowhere else."""
     process = subprocess.Popen([os.environ["AI_ACTIONLOOP"]], cwd=tmp_path, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, env={"OW_WAIT_FOR_ACK": ack})
-    connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=PATIENCE)
 
     def post(path, value):
-        for _ in range(100):
-            try:
-                connection.request("POST", path, json.dumps(value))
-                answer = connection.getresponse()
-                return answer.status, json.loads(answer.read())
-            except ConnectionRefusedError:
-                time.sleep(0.05)
-        raise AssertionError(path)
+        connection.request("POST", path, json.dumps(value))
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
 
     code = base64.b64encode(Path(FUNCTION).read_bytes()).decode()
     try:
+        wait_for(lambda: is_open(8080))
         value = {"code": code, "binary": True, "main": "main", "env": {"AI_MODEL": str(models)}}
         assert post("/init", {"value": value}) == (200, {"ok": True})
         for _ in range(3):
@@ -187,6 +183,6 @@ def test_real_proxy(models, tmp_path, ack):
         assert post("/init", {"value": value})[0] == 403
     finally:
         process.terminate()
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=PATIENCE)
     marks = [line for line in out.decode().splitlines() if line.startswith("XXX_THE_END")]
     assert len(marks) >= 5

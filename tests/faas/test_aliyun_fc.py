@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from conftest import free_port, make_poet, picture
+from conftest import make_poet, picture
 
 SECRETS = {"x-fc-access-key-id": "SECRET-id", "x-fc-access-key-secret": "SECRET-key",
            "x-fc-security-token": "SECRET-token"}
@@ -120,7 +120,7 @@ def test_eventbridge(function):
 def test_timeout_of_the_function(serve, tmp_path):
     recipe = {"first": 1, "start": 0, "length": 20000}
     path = make_poet(tmp_path, "abcdefgh", recipe, hidden=768, places=0)
-    server = serve("--model", path, "--threads", "1", "--port", free_port(), platform="aliyun-fc")
+    server = serve("--model", path, "--threads", "1", "--port", "0", platform="aliyun-fc")
     sent = headers(1)
     sent["x-fc-function-timeout"] = "1"
     answer = server.ask("POST", "/invoke", b'{"seed":1}', sent)

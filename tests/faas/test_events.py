@@ -207,7 +207,7 @@ def test_ai_fetch_that_answers_nothing(serve, models, store, tmp_path, program):
     wrapper = tmp_path / "fetch"
     wrapper.write_text(f"#!/bin/sh\n{program}\n")
     wrapper.chmod(0o755)
-    env = store.settings(AI_FETCH=str(wrapper), AI_TIMEOUT_MS="500")
+    env = store.settings(AI_FETCH=str(wrapper), AI_TIMEOUT_MS="2000")
     server = serve("--model", models / "colours.lai", env=env)
     server.post_json({"bucket": "in", "key": "green.png"}).failed(502, "ObjectNotRead", "from")
     assert server.post(picture()).status == 200

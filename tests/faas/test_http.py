@@ -4,15 +4,16 @@ import base64
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
-import threading
 import time
 
 import pytest
 
 import libai
-from conftest import FUNCTION, picture, save_colours
+from conftest import FUNCTION, PATIENCE, Asking, picture, save_colours, wait_for
+from store import Store
 
 
 def ranking(answer):
@@ -21,7 +22,7 @@ def ranking(answer):
     return [row["label"] for row in answer.json["body"]]
 
 
-def raw(server, data, wait=5.0):
+def raw(server, data, wait=PATIENCE):
     """What comes back for these bytes until the server closes or is silent."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=wait) as s:
         s.sendall(data)
@@ -190,7 +191,7 @@ def test_continue_and_chunks(server):
     data = picture()
     head = (b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nConnection: close\r\n"
             b"Content-Length: %d\r\n\r\n" % len(data))
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as s:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as s:
         s.sendall(head)
         assert s.recv(100).startswith(b"HTTP/1.1 100 ")
         s.sendall(data)
@@ -211,52 +212,46 @@ def test_health(server):
         assert (head.status, head.data) == (200, b"")
 
 
-class Slow:
-    """Texts asked of a slow poet keep the only worker busy, each for about this long."""
-
-    def __init__(self, server, count, path="/models/slow"):
-        self.answers = [None] * count
-        self.threads = [threading.Thread(target=self.ask, args=(server, i, path))
-                        for i in range(count)]
-        for thread in self.threads:
-            thread.start()
-
-    def ask(self, server, i, path):
-        self.answers[i] = server.ask("POST", path, b'{"seed":1}', connection=server.connect())
-
-    def join(self):
-        for thread in self.threads:
-            thread.join()
-        return [answer.status for answer in self.answers]
+HELD = b'{"bucket":"in","key":"red.png"}'
 
 
-@pytest.fixture(scope="module")
-def slow_models(tmp_path_factory):
-    from conftest import make_poet
-    folder = tmp_path_factory.mktemp("slow")
-    recipe = {"first": 1, "start": 0, "length": 4000}
-    path = make_poet(folder, "abcdefgh", recipe, hidden=256, places=0)
-    (folder / "models").mkdir()
-    path.rename(folder / "models" / "slow.lai")
-    return folder / "models"
+@pytest.fixture
+def store():
+    """It does not give the picture: the only worker that asks for it is busy until let_go."""
+    one = Store()
+    one.objects["red.png"] = picture()
+    one.hold("red.png")
+    yield one
+    one.close()
 
 
-def test_busy(serve, slow_models):
+def test_busy(serve, models, store):
     """One runs, two wait, the others are told to come again, health answers all the time."""
-    server = serve("--model", slow_models, "--queue", "2", "--threads", "1")
-    first = Slow(server, 1)
+    server = serve("--model", models, "--queue", "2", "--threads", "1", env=store.settings())
+    first = Asking(server, 1, HELD)
     server.wait_metric("ai_running_requests", 1)
-    others = Slow(server, 2)
+    others = Asking(server, 2, HELD)
     server.wait_metric("ai_waiting_requests", 2)
-    begin = time.monotonic()
-    refused = server.ask("POST", "/models/slow", b"{}")
+    refused = server.post(HELD)
     refused.failed(429, "Busy", "2 requests are waiting")
     assert refused.headers["retry-after"] == "1"
     assert server.ask("GET", "/readyz").status == 200
     assert server.metric("ai_running_requests") == 1  # still: all this happened during one
-    assert time.monotonic() - begin < 0.5
+    store.let_go()
     assert first.join() + others.join() == [200, 200, 200]
     assert server.metric("ai_refused_total") == 1
+
+
+@pytest.fixture(scope="module")
+def slow_models(tmp_path_factory):
+    """A poet whose text takes a minute."""
+    from conftest import make_poet
+    folder = tmp_path_factory.mktemp("slow")
+    recipe = {"first": 1, "start": 0, "length": 1_000_000}
+    path = make_poet(folder, "abcdefgh", recipe, hidden=256, places=0)
+    (folder / "models").mkdir()
+    path.rename(folder / "models" / "slow.lai")
+    return folder / "models"
 
 
 def test_timeout(serve, slow_models):
@@ -277,15 +272,26 @@ def test_caller_goes(serve, slow_models):
     assert line["status"] == 499 and line["fault"] == "Function.CallerGone"
 
 
-def test_sigterm_lets_requests_end(serve, slow_models):
-    server = serve("--model", slow_models, "--threads", "1")
-    asked = Slow(server, 2)
+def test_sigterm_lets_requests_end(serve, models, store):
+    server = serve("--model", models, "--threads", "1", env=store.settings())
+    first = Asking(server, 1, HELD)
+    server.wait_metric("ai_running_requests", 1)
+    second = Asking(server, 1, HELD)
     server.wait_metric("ai_waiting_requests", 1)
+    server.process.send_signal(signal.SIGTERM)
+
+    def is_refused():
+        try:
+            socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE).close()
+        except ConnectionError:
+            return True
+
+    wait_for(is_refused)
+    assert server.process.poll() is None
+    store.let_go()
     log = server.stop()
-    assert asked.join() == [200, 200]
+    assert first.join() + second.join() == [200, 200]
     assert [line["status"] for line in log] == [200, 200]
-    with pytest.raises(OSError):
-        server.connect().connect()
 
 
 def test_log(serve, models):
@@ -314,7 +320,7 @@ def test_serve(serve, models):
 def test_bad_flags(models, flags, words):
     """One line says what is wrong."""
     model = [] if flags[0] == "--model" else ["--model", models]
-    done = subprocess.run([FUNCTION, *map(str, model), *flags], capture_output=True, timeout=10,
+    done = subprocess.run([FUNCTION, *map(str, model), *flags], capture_output=True, timeout=PATIENCE,
                           env={"PORT": "0"})
     assert done.returncode != 0 and not done.stdout
     (line,) = done.stderr.splitlines()

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 import libai
-from conftest import FUNCTION, picture
+from conftest import FUNCTION, PATIENCE, free_port, is_open, picture, wait_for
 from runtime_api import RuntimeApi
 
 IMAGE = {"image": base64.b64encode(picture()).decode()}
@@ -26,7 +26,7 @@ class Function:
         return json.loads(self.process.stdout.readline())
 
     def end(self):
-        out, err = self.process.communicate(timeout=10)
+        out, err = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, err.decode()
 
 
@@ -174,14 +174,15 @@ def test_no_streams_unless_asked_for(start, models):
 def test_stream_that_fails(start, models, tmp_path):
     """Out of time in the middle: the trailers say so."""
     from conftest import make_poet
-    slow = make_poet(tmp_path, "abcdefgh", {"first": 1, "start": 0, "length": 4000}, hidden=256,
-                     places=0)
+    slow = make_poet(tmp_path, "abcdefgh", {"first": 1, "start": 0, "length": 1_000_000},
+                     hidden=256, places=0)
     api, _ = start(slow, env={"AI_STREAM": "1", "AI_THREADS": "1"},
-                   before=lambda api: setattr(api, "timeout", 0.1))
+                   before=lambda api: setattr(api, "timeout", 3))
     result = api.invoke({"seed": 1, "stream": True})
     assert result.trailers["Lambda-Runtime-Function-Error-Type"] == "Function.Timeout"
     said = json.loads(base64.b64decode(result.trailers["Lambda-Runtime-Function-Error-Body"]))
     assert said["errorType"] == "Function.Timeout" and "over" in said["errorMessage"]
+    api.timeout = 0.1
     result = api.invoke({"seed": 1})
     assert result.kind == "error" and result.json["errorType"] == "Function.Timeout"
 
@@ -191,7 +192,7 @@ def test_stream_that_fails(start, models, tmp_path):
 def test_init_error(start, tmp_path):
     (tmp_path / "bad.lai").write_bytes(b"no model" * 100)
     api, function = start(tmp_path / "bad.lai")
-    result = api.results.get(timeout=10)
+    result = api.results.get(timeout=PATIENCE)
     assert result.kind == "init/error"
     assert result.headers["lambda-runtime-function-error-type"] == "Runtime.ModelLoad"
     assert "bad.lai" in result.json["errorMessage"]
@@ -237,7 +238,7 @@ def test_many_at_once(start, models):
     api, _ = start(models / "colours.lai", env={"AWS_LAMBDA_MAX_CONCURRENCY": "3"})
     for _ in range(9):
         api.events.put(json.dumps(IMAGE).encode())
-    results = [api.results.get(timeout=20) for _ in range(9)]
+    results = [api.results.get(timeout=PATIENCE) for _ in range(9)]
     assert {result.id for result in results} == {f"id-{i}" for i in range(1, 10)}
     assert all(labels(result)[0] == "red" for result in results)
 
@@ -258,11 +259,7 @@ CARGO = shutil.which("cargo-lambda")
 def test_cargo_lambda(models, tmp_path):
     """Its Runtime API, with the function started beside it."""
     import http.client
-    import socket
-    import time
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "main.rs").write_text("fn main() {}\n")
     (tmp_path / "Cargo.toml").write_text('[package]\nname = "f"\nversion = "0.1.0"\n')
@@ -272,15 +269,10 @@ def test_cargo_lambda(models, tmp_path):
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     function = None
     try:
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                time.sleep(0.05)
+        wait_for(lambda: is_open(port))
         api = type("Api", (), {"place": f"http://127.0.0.1:{port}/.rt/f"})
         function = Function(api, models / "colours.lai", AWS_LAMBDA_FUNCTION_NAME="f")
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         for event, key in ((IMAGE, "body"), ({"x": 1}, "errorMessage")):
             connection.request("POST", "/2015-03-31/functions/f/invocations", json.dumps(event))
             response = connection.getresponse()

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from conftest import FUNCTION, free_port, picture
+from conftest import FUNCTION, PATIENCE, picture, resident
 from test_actionloop import Loop
 from test_azure import HOST, http
 from test_openwhisk import JSON, image, init, run, web
@@ -71,11 +71,6 @@ def bodies(r, samples):
     return r.randbytes(r.randint(0, 200)) if r.random() < 0.1 else spoil_bytes(r, data)
 
 
-def resident(process):
-    with open(f"/proc/{process.pid}/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
-
-
 class Watch:
     """Memory after the first fifth, by when all buffers have had their size, and at the end."""
 
@@ -95,7 +90,7 @@ class Watch:
 def one_request(port, data):
     """Raw bytes, then no more: the answer is one of HTTP's, or the connection's end."""
     got = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as s:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as s:
         try:
             s.sendall(data)
             s.shutdown(socket.SHUT_WR)
@@ -132,7 +127,7 @@ PLATFORMS = {
 def test_over_http(serve, models, platform):
     paths, samples, headers = PLATFORMS[platform]
     server = serve("--model", models / "colours.lai", "--quiet", "--threads", "1",
-                   "--port", free_port(), platform=platform)
+                   "--port", "0", platform=platform)
     drain(server.process.stdout)
     drain(server.process.stderr)
     server.post_json(init(), "/init")
@@ -180,6 +175,6 @@ def test_over_pipes(models):
         done = subprocess.run(
             [FUNCTION, "--platform", "openfaas", "--model", models / "colours.lai", "--quiet",
              "--threads", "1"], input=bodies(r, PLATFORMS["aliyun-fc"][1]), capture_output=True,
-            env=texts, timeout=20)
+            env=texts, timeout=PATIENCE)
         assert done.returncode in (0, 1), (i, done)
         assert json.loads(done.stdout)["statusCode"] >= 200, (i, done)

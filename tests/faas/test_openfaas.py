@@ -3,14 +3,13 @@
 import json
 import os
 import subprocess
-import time
 import urllib.error
 import urllib.request
 
 import pytest
 
 import libai
-from conftest import FUNCTION, free_port, picture
+from conftest import FUNCTION, PATIENCE, free_port, picture, wait_for
 
 
 def request(models, body, *arguments, method="POST", query="", **headers):
@@ -19,7 +18,7 @@ def request(models, body, *arguments, method="POST", query="", **headers):
            "Http_Content_Length": str(len(body)), "Http_Authorization": "SECRET",
            **{f"Http_{name}": value for name, value in headers.items()}}
     return subprocess.run([FUNCTION, "--model", models, *arguments], input=body,
-                          capture_output=True, env=env, timeout=60)
+                          capture_output=True, env=env, timeout=PATIENCE)
 
 
 def test_a_process_a_request(models):
@@ -72,7 +71,7 @@ def test_knative(serve, models):
 
 @pytest.mark.parametrize("port", ["x", "-1", "70000", "80a", "99999999999"])
 def test_port_that_is_none(models, port):
-    done = subprocess.run([FUNCTION, "--model", models], env={"PORT": port}, timeout=20,
+    done = subprocess.run([FUNCTION, "--model", models], env={"PORT": port}, timeout=PATIENCE,
                           capture_output=True)
     (line,) = [json.loads(line) for line in done.stderr.splitlines()]
     assert done.returncode == 1
@@ -84,7 +83,7 @@ def test_port_that_is_none(models, port):
     ("192.0.2.1", "cannot listen at 192.0.2.1, port 0: Cannot assign requested address")])
 def test_address_that_is_none(models, address, words):
     done = subprocess.run([FUNCTION, "--model", models, "--address", address], env={"PORT": "0"},
-                          timeout=20, capture_output=True)
+                          timeout=PATIENCE, capture_output=True)
     assert done.returncode == 1 and json.loads(done.stderr)["message"] == words
 
 
@@ -92,22 +91,19 @@ def ask(port, body, path="/"):
     sent = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, method="POST",
                                   headers={"Content-Type": "image/png"})
     try:
-        with urllib.request.urlopen(sent, timeout=30) as answer:
+        with urllib.request.urlopen(sent, timeout=PATIENCE) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as fault:
         return fault.code, fault.read()
 
 
-def ask_when_open(port):
-    for _ in range(100):
-        time.sleep(0.1)
-        try:
-            status, body = ask(port, picture(), "/?top=1")
-        except OSError:
-            continue
-        if status == 200:  # in mode `http` it answers 500 until the function listens
-            return json.loads(body)
-    raise AssertionError(body)
+def first_answer(port):
+    """None: nobody listens yet, or, in mode `http`, the function behind does not."""
+    try:
+        status, body = ask(port, picture(), "/?top=1")
+    except OSError:
+        return None
+    return json.loads(body) if status == 200 else None
 
 
 @pytest.mark.skipif("AI_WATCHDOG" not in os.environ, reason="AI_WATCHDOG names no of-watchdog")
@@ -122,9 +118,9 @@ def test_real_watchdog(models, tmp_path, mode, fault):
     process = subprocess.Popen([os.environ["AI_WATCHDOG"]], env=env, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
     try:
-        (row,) = ask_when_open(port)["body"]
+        (row,) = wait_for(lambda: first_answer(port))["body"]
         assert row["label"] == "red"
         assert ask(port, b"{")[0] == fault
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import free_port, picture
+from conftest import picture
 
 SENTINEL = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX"
 ENV = {"__OW_NAMESPACE": "guest", "__OW_ACTION_NAME": "/guest/ai", "__OW_DEADLINE": "1",
@@ -32,7 +32,7 @@ def run(value, **more):
 @pytest.fixture
 def action(serve, models):
     server = serve("--model", models, platform=None,
-                   env={"__OW_API_HOST": "https://example.com", "AI_PORT": str(free_port())})
+                   env={"__OW_API_HOST": "https://example.com", "AI_PORT": "0"})
     assert server.post_json(init(), "/init").json == {"ok": True}
     return server
 
@@ -86,7 +86,7 @@ def test_faults_are_errors_of_the_application(action):
 
 
 def test_protocol_errors(serve, models):
-    server = serve("--model", models, "--port", free_port(), platform="openwhisk")
+    server = serve("--model", models, "--port", "0", platform="openwhisk")
 
     def failed(answer, status, words):
         assert answer.status == status and answer.json.keys() == {"error"}
@@ -112,7 +112,7 @@ def test_protocol_errors(serve, models):
 
 def test_both_at_once(serve, models):
     """POST / of the runtimes on Knative: /init and /run in one request, or either alone."""
-    server = serve("--model", models, "--port", free_port(), platform="openwhisk")
+    server = serve("--model", models, "--port", "0", platform="openwhisk")
     both = {"init": init()["value"], "activation": run(None), "value": {"image": image()}}
     del both["activation"]["value"]
     failed = server.post_json({**both, "init": {"code": "UEsDBA=="}})
@@ -132,7 +132,7 @@ def test_both_at_once(serve, models):
 
 
 def test_an_activation_alone(serve, models):
-    server = serve("--model", models, "--port", free_port(), platform="openwhisk")
+    server = serve("--model", models, "--port", "0", platform="openwhisk")
     activation = {"activation_id": "1"}
     answer = server.post_json({"activation": activation, "value": {"image": image()}})
     assert labels(answer)[0] == "red"
@@ -141,7 +141,7 @@ def test_an_activation_alone(serve, models):
 
 
 def test_too_large(serve, models):
-    server = serve("--model", models, "--port", free_port(), "--most-bytes", "100000",
+    server = serve("--model", models, "--port", "0", "--most-bytes", "100000",
                    platform="openwhisk")
     server.post_json(init(), "/init")
     answer = server.post(b"x" * 200_000, "/run")

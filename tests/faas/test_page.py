@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from conftest import free_port, picture
+from conftest import picture
 
 ALLOWED = {"http://www.w3.org/2000/svg"}  # a name, which no browser asks for
 
@@ -67,5 +67,5 @@ def test_kept_by_its_tag(server, page):
 
 @pytest.mark.parametrize("platform", ["aliyun-fc", "azure"])
 def test_wherever_it_speaks_http(page, models, serve, platform):
-    server = serve("--model", models, "--port", free_port(), platform=platform)
+    server = serve("--model", models, "--port", "0", platform=platform)
     assert server.ask("GET", "/").data == page.data

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import FUNCTION, free_port, picture
+from conftest import FUNCTION, PATIENCE, picture
 from test_http import ranking
 from test_lambda import start  # noqa: F401  (a fixture)
 
@@ -31,7 +31,7 @@ def test_flag(serve, models, wrong, tmp_path):
     assert ranking(server.post(picture()))[0] == "red"
     for flags, env in ((["--self-test"], {}), ([], {"AI_SELF_TEST": "1"})):
         done = subprocess.run([FUNCTION, "--platform", "http", "--model", wrong, *flags],
-                              capture_output=True, timeout=10, env={"PORT": "0", **env})
+                              capture_output=True, timeout=PATIENCE, env={"PORT": "0", **env})
         assert done.returncode == 1 and not done.stdout
         assert WORDS in json.loads(done.stderr.splitlines()[-1])["message"]
     folder = tmp_path / "both"  # any of several
@@ -41,17 +41,17 @@ def test_flag(serve, models, wrong, tmp_path):
     assert server.ask("GET", "/readyz").status == 200
     shutil.copy(wrong, folder)
     done = subprocess.run([FUNCTION, "--platform", "http", "--model", folder, "--self-test"],
-                          capture_output=True, timeout=10, env={"PORT": "0"})
+                          capture_output=True, timeout=PATIENCE, env={"PORT": "0"})
     assert done.returncode == 1 and WORDS.encode() in done.stderr
 
 
 def test_function_compute(serve, models, wrong):
     """/initialize: a reserved instance."""
     hook = {"x-fc-request-id": "1", "x-fc-control-path": "/initialize"}
-    server = serve("--model", models, "--port", free_port(), platform="aliyun-fc")
+    server = serve("--model", models, "--port", "0", platform="aliyun-fc")
     answer = server.ask("POST", "/initialize", b"", hook)
     assert answer.status == 200 and answer.headers["x-fc-status"] == "200"
-    server = serve("--model", wrong, "--port", free_port(), platform="aliyun-fc")
+    server = serve("--model", wrong, "--port", "0", platform="aliyun-fc")
     answer = server.ask("POST", "/initialize", b"", hook)
     assert answer.status == 500 and answer.headers["x-fc-status"] == "404"
     assert answer.json["errorType"] == "Function.SelfTest" and WORDS in answer.json["errorMessage"]
@@ -64,7 +64,7 @@ def test_lambda(start, wrong, kind):  # noqa: F811
     if kind == "on-demand":
         assert api.invoke({"image": "aGVsbG8="}).kind in ("response", "error")
         return
-    result = api.results.get(timeout=10)
+    result = api.results.get(timeout=PATIENCE)
     assert result.kind == "init/error" and WORDS in result.json["errorMessage"]
     status, err = function.end()
     assert status != 0 and "self-test" in err

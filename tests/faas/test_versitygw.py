@@ -8,36 +8,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 from urllib.parse import unquote_plus
 
 import pytest
-from conftest import free_port, picture
+from conftest import free_port, is_open, picture, wait_for
 
 GATEWAY = os.environ.get("AI_VERSITYGW") or shutil.which("versitygw")
 pytestmark = pytest.mark.skipif(not GATEWAY, reason="versitygw is not installed")
 boto3 = pytest.importorskip("boto3")
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "s3cr3t+/=", "AWS_REGION": "us-east-1"}
-
-
-def wait_for(what):
-    for _ in range(200):
-        found = what()
-        if found:
-            return found
-        time.sleep(0.03)
-    raise AssertionError("it does not come")
-
-
-def is_open(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-        return True
-    except OSError:
-        return False
 
 
 @pytest.fixture
