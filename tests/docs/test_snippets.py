@@ -12,9 +12,9 @@ are not run, nor are indented ones: what stands there is in UNRUN.
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -118,14 +118,12 @@ def furnish(folder: Path) -> None:
 @pytest.fixture
 def reader(tmp_path, programs):
     """Runs commands in the folder of a heading."""
-    with socket.socket() as probe:  # 8080 may be somebody else's
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(random.randrange(10_000, 30_000))  # 8080 may be somebody else's
     env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "AI_PORT": port}
 
     def run(heading: int, *words: str) -> subprocess.CompletedProcess:
         return subprocess.run([word.replace("8080", port) for word in words], text=True, env=env,
-                              cwd=run.folder(heading), timeout=60, capture_output=True)
+                              cwd=run.folder(heading), timeout=300, capture_output=True)
 
     def folder(heading: int) -> Path:
         path = tmp_path / str(heading)

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-import socket
 import subprocess
-import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,33 +32,26 @@ def served(root: Path, program: str):
     """The answer to a path, with the program running in the root as nobody."""
     if not is_static():
         pytest.skip("sanitizers come as shared libraries")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     for path in (root, *root.parents[:2]):
         path.chmod(0o755)
     chroot = shutil.which("chroot", path="/usr/sbin:/usr/bin:/sbin:/bin")
     process = subprocess.Popen([chroot, "--userspec=65532:65532", root, program], cwd="/usr",
-                               env={"AI_PLATFORM": "http", "PORT": str(port)},
+                               env={"AI_PLATFORM": "http", "PORT": "0"},
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
+    line = process.stderr.readline()
+    port = re.search(r"port (\d+)", line)
+
     def get(path: str, body: bytes | None = None) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", body, timeout=60) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port[1]}{path}", body, timeout=120) as answer:
             return answer.read().decode()
 
     try:
-        for _ in range(500):
-            if process.poll() is not None:
-                pytest.fail(process.stderr.read())
-            try:
-                get("/readyz")
-                break
-            except OSError:
-                time.sleep(0.02)
+        assert port, line + process.stderr.read()
         yield get
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
         process.stderr.close()
 
 

@@ -219,12 +219,17 @@ def test_signal(model, handler, tmp_path):
     folder = tmp_path / "out"
     folder.mkdir()
     for platform in ("lambda", "oci"):
-        process = subprocess.Popen([os.environ["AI_BIN"], "package", "-p", platform, "-m", model,
-                                    "-o", folder / "p", "--handler", large])
-        while process.poll() is None and not list(folder.iterdir()):
-            time.sleep(0.01)
-        process.terminate()
-        assert process.wait(60) == -signal.SIGTERM
+        status = 0
+        while status == 0:  # else it had ended before the signal came
+            shutil.rmtree(folder)
+            folder.mkdir()
+            process = subprocess.Popen([os.environ["AI_BIN"], "package", "-p", platform, "-m", model,
+                                        "-o", folder / "p", "--handler", large])
+            while process.poll() is None and not list(folder.iterdir()):
+                time.sleep(0.01)
+            process.terminate()
+            status = process.wait(120)
+        assert status == -signal.SIGTERM
         assert list(folder.iterdir()) == []
 
 

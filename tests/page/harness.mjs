@@ -60,7 +60,7 @@ export async function open(browser, url, options = {}) {
     const { isBefore, ...rest } = options;
     const context = await browser.newContext({ locale: "en-GB", reducedMotion: "reduce", ...rest });
     const page = await context.newPage();
-    page.setDefaultTimeout(15000);
+    page.setDefaultTimeout(120000);
     page.said = [];
     page.asked = [];
     page.on("console", message => page.said.push(message.text()));

@@ -404,7 +404,7 @@ def test_command_ends_with_its_reader(poet):
     readable, writable = os.pipe()
     os.close(readable)
     done = subprocess.run([os.environ["AI_BIN"], "write", "--model", poet, "--count", "1000000"],
-                          stdout=writable, stderr=subprocess.PIPE, timeout=20,
+                          stdout=writable, stderr=subprocess.PIPE, timeout=120,
                           restore_signals=False)
     os.close(writable)
     assert (done.returncode, done.stderr) == (1, b"ai: standard output: Broken pipe\n")
