@@ -80,18 +80,17 @@ SHORT = 0.005  # seconds: such a call is over before anybody waits
 
 class Repeated:
     """A call with the same arguments and the same work each time. Looking for signals costs 10 us, so
-    that one which showed that it is short is not made to look."""
+    that one which showed that it is short need not look: `short` is that call then."""
 
     def __init__(self, function: Callable[..., int], *arguments: Any):
         *given, err = arguments
         self._watched = partial(run, function, *arguments)
         self._plain = partial(function, *given, None, err)
-        self._is_short = False
+        self.short: Callable[[], int] | None = None
 
     def __call__(self) -> int:
-        if self._is_short:
-            return self._plain()
         begin = monotonic()
         status = self._watched()
-        self._is_short = not status and monotonic() - begin < SHORT
+        if not status and monotonic() - begin < SHORT:
+            self.short = self._plain
         return status

@@ -6,16 +6,14 @@ from __future__ import annotations
 import ctypes
 import operator
 import os
-import threading
 from collections.abc import Callable, Iterator
 from ctypes import POINTER, c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t
 from ctypes import c_uint8, c_uint32, c_uint64, c_void_p
 from functools import cache
 from pathlib import Path
-from typing import Any, Self, SupportsIndex, TypeVar
+from typing import Any, SupportsIndex, TypeVar
 
 Struct = TypeVar("Struct", bound=ctypes.Structure)
-Result = TypeVar("Result")
 
 MAX_RANK = 8
 UINT32_MAX = 0xFFFFFFFF
@@ -141,69 +139,6 @@ class Answer(ctypes.Structure):
                 ("reserved", c_uint32), ("type", c_char_p), ("body", c_void_p),
                 ("bytes", c_size_t), ("fault", c_char_p), ("error", RawError), ("ns", c_uint64),
                 ("cpu_ns", c_uint64), ("peak_bytes", c_uint64)]
-
-
-class Turns:
-    """What one caller at a time uses, any thread may close, and is closed at the end of a `with` block
-    or with its last reference. A signal's handler that runs amid a call of its own thread cannot call
-    again, and what it closes is closed when the call has ended."""
-
-    handle: c_void_p
-
-    def __init__(self) -> None:
-        self.handle = c_void_p()
-        self._lock = threading.RLock()
-        self._is_busy = self._is_closed = False
-
-    def take_turn(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """function(*arguments) while nobody else calls or closes."""
-        with self._lock:
-            if self._is_busy:  # else the lock would not have let this thread in
-                raise RuntimeError(f"{self._title()} is in a call, which the handler of a signal "
-                                   "cannot make again")
-            self._is_busy = True
-            try:
-                if self._is_closed:
-                    raise ValueError(f"{self._title()} is closed")
-                return function(*arguments)
-            finally:
-                self._is_busy = False
-                if self._is_closed:
-                    self._release()
-
-    def close(self) -> None:
-        with self._lock:
-            self._is_closed = True
-            if not self._is_busy:
-                self._release()
-
-    def after_fork(self) -> None:
-        """In the child the lock may be held by a thread that is not there. What that thread was amid of,
-        nobody can go on with or free."""
-        if self._is_busy:
-            self.handle = c_void_p()
-        self._lock, self._is_busy = threading.RLock(), False
-
-    def _release(self) -> None:
-        handle, self.handle = self.handle, c_void_p()  # first: a fork meanwhile must not free it again
-        if handle:
-            self._free(handle)
-
-    def _free(self, handle: c_void_p) -> None:
-        raise NotImplementedError
-
-    def _title(self) -> str:
-        raise NotImplementedError
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "handle", None):
-            self.close()
 
 
 def sized(kind: type[Struct], **fields: Any) -> Struct:

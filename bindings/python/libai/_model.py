@@ -187,13 +187,13 @@ class Model:
                  out: Array | Mapping[str, Array] | None = None) -> Any:
         """The outputs for these inputs. out: arrays that take them, in the form in which they are
         given back; they must fit to the byte, and nothing is copied."""
-        by_name = type(x) is dict or isinstance(x, Mapping)
-        given: Mapping[str, Any] = x if by_name else {self._only_input(): x}  # type: ignore
         session = self._mine.session
-        if out is None and session is not None and self._file is not None:
-            results = session.take_turn(session.infer_again, given)
+        if out is None and session is not None:
+            results = session.infer_again(x)
             if results is not None:
-                return self._answer(session, results, by_name)
+                return results
+        by_name = isinstance(x, Mapping)
+        given: Mapping[str, Any] = x if by_name else {self._only_input(): x}  # type: ignore
         arrays = [self._input(tensor, given) for tensor in self.inputs]
         if len(given) != len(arrays):
             names = {tensor.name for tensor in self.inputs}
@@ -201,12 +201,8 @@ class Model:
             raise ValueError(f"{self._title()} has no input '{unknown}'")
         session = self._session([array.shape for array in arrays])
         targets = None if out is None else self._targets(session, out, arrays)
-        return self._answer(session, session.take_turn(session.infer, arrays, targets), by_name)
-
-    def _answer(self, session: Session, results: list[Array], by_name: bool) -> Any:
-        if not by_name and len(results) == 1:
-            return results[0]
-        return dict(zip(session.names, results))
+        results = session.take_turn(session.infer, arrays, targets)
+        return results[0] if not by_name and len(results) == 1 else dict(zip(session.names, results))
 
     def _only_input(self) -> str:
         if len(self.inputs) != 1:
@@ -266,6 +262,8 @@ class Model:
         session = Session(self._title(), self._opened(), options, self.inputs, self.outputs, shapes)
         self._mine.session = session  # the one before stays if opening fails
         self._sessions.add(session)
+        if self._file is None:  # closed meanwhile, maybe without knowing of this session
+            session.close()
         return session
 
     @property

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _interrupt
 from . import _library as lib
+from ._turns import Turns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +39,7 @@ class File:
             lib.core().ai_model_close(self.handle)
 
 
-class Session(lib.Turns):
+class Session(Turns):
     """A session for one set of input shapes. One thread calls it; any may close it."""
 
     def __init__(self, title: str, file: File, options: lib.Options, inputs: Sequence[Tensor],
@@ -46,7 +47,6 @@ class Session(lib.Turns):
         """shapes: of all inputs."""
         super().__init__()
         from numpy import empty, ndarray
-        self._empty, self._ndarray = empty, ndarray
         self._name, self.file, self.shapes = title, file, shapes
         changed = [i for i, shape in enumerate(shapes) if shape != inputs[i].shape]
         rows = (lib.Shape * len(changed))()
@@ -67,6 +67,7 @@ class Session(lib.Turns):
         self._slots = self._bound(lib.core().ai_session_input, inputs, self._given)
         self.outputs = self._bound(lib.core().ai_session_output, outputs, self._taken)
         self.names = [name for name, *_ in self.outputs]
+        self._parts = self._slots, self.outputs, self._call, empty, ndarray
 
     def _bound(self, ask: Callable[..., int], tensors: Sequence[Tensor], views: Any) -> list[Slot]:
         slots = []
@@ -105,36 +106,50 @@ class Session(lib.Turns):
     def reset(self) -> None:
         self.take_turn(lib.core().ai_state_reset, self.handle)
 
-    def infer_again(self, given: Mapping[str, Any]) -> list[Array] | None:
-        """The outputs for what infer would take as it is; None: it is something else, or wrong. Written
-        for speed: after a network that filled the caches each line costs a microsecond."""
-        if len(given) != len(self._slots):
-            return None
-        for name, dtype, shape, view in self._slots:
-            array = given.get(name)
-            if type(array) is not self._ndarray or array.dtype is not dtype or array.shape != shape:
+    def infer_again(self, x: Any) -> Any:
+        """What Model gives for x, a dict or the only array, if it is as infer would take it; None: it is
+        something else, or wrong. Written for speed, take_turn's lines included: after a network that filled
+        the caches each function costs a microsecond, and so does each line that looks somewhere new."""
+        slots, outputs, call, empty, ndarray = self._parts
+        by_name = type(x) is dict
+        given = x if by_name else {slots[0][0]: x} if slots else {}
+        if self._is_busy:
+            raise self._is_interrupted()
+        self._is_busy = True
+        try:
+            if self._is_closed:
+                raise self._has_closed()
+            if len(given) != len(slots):
                 return None
-            try:  # less than half of what NumPy's own ways cost
-                view.data = addressof(c_char.from_buffer(array))  # type: ignore[arg-type]
-            except (TypeError, ValueError):  # read-only, empty, or not contiguous
-                return None
-        arrays = []
-        for _, dtype, shape, view in self.outputs:
-            array = self._empty(shape, dtype)
-            if view.bytes:
-                view.data = addressof(c_char.from_buffer(array))  # type: ignore[arg-type]
-            arrays.append(array)
-        if self._call():
-            raise lib.Error.of(self._err)
-        return arrays
+            for name, dtype, shape, view in slots:
+                array = given.get(name)
+                if type(array) is not ndarray or array.dtype is not dtype or array.shape != shape:
+                    return None
+                try:  # less than half of what NumPy's own ways cost
+                    view.data = addressof(c_char.from_buffer(array))  # type: ignore[arg-type]
+                except (TypeError, ValueError):  # read-only, empty, or not contiguous
+                    return None
+            arrays = {}
+            for name, dtype, shape, view in outputs:
+                arrays[name] = array = empty(shape, dtype)
+                if view.bytes:
+                    view.data = addressof(c_char.from_buffer(array))  # type: ignore[arg-type]
+            if (call.short or call)():
+                raise lib.Error.of(self._err)
+        finally:
+            self._is_busy = False
+            if self._is_closed:
+                self._release()
+        return arrays if by_name or len(arrays) != 1 else array
 
     def infer(self, inputs: Sequence[Array], arrays: list[Array] | None) -> list[Array]:
         """inputs: contiguous, of the session's types and shapes. arrays: where the outputs go; None: into
         new ones."""
         if arrays is None:
-            arrays = [self._empty(shape, dtype) for _, dtype, shape, _ in self.outputs]
+            from numpy import empty
+            arrays = [empty(shape, dtype) for _, dtype, shape, _ in self.outputs]
         for slot, array in zip(self._slots + self.outputs, [*inputs, *arrays]):
             slot[-1].data = array.__array_interface__["data"][0]
-        if self._call():
+        if (self._call.short or self._call)():
             raise lib.Error.of(self._err)
         return arrays

@@ -5,17 +5,19 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 from collections.abc import Callable
 from ctypes import c_void_p
 from typing import Any, TypeVar
 
 from . import _library as lib
 from ._model import Model, forked, reopen
+from ._turns import Turns
 
 Result = TypeVar("Result")
 
 
-class OnModel(lib.Turns):
+class OnModel(Turns):
     """Opened by ai_KIND_open, closed by ai_KIND_close. Any thread may call it, one at a time: the
     others wait. It pickles as the path and digest of its file, and works in a child of fork."""
 
@@ -24,7 +26,7 @@ class OnModel(lib.Turns):
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 0,
                  cpu: int | str | None = None):
         super().__init__()
-        self._was_busy = False
+        self._lock, self._was_busy = threading.RLock(), False
         self._asked = {"threads": threads, "cpu": cpu}
         self._model = Model(path, threads=threads, cpu=cpu)
         self.path, self.digest = self._model.path, self._model.digest
@@ -50,8 +52,10 @@ class OnModel(lib.Turns):
         if self._was_busy:
             raise RuntimeError(f"{self._title()} was in a call of another thread at the fork, here "
                                "it has to be opened anew")
-        return super().take_turn(function, *arguments)
+        with self._lock:
+            return super().take_turn(function, *arguments)
 
     def after_fork(self) -> None:
+        self._lock = threading.RLock()  # a thread that is not there may hold the other
         self._was_busy |= self._is_busy
         super().after_fork()

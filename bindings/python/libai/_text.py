@@ -77,7 +77,7 @@ class TextModel(OnModel):
     def _next(self, mine: object) -> bytes | None:
         if self._text is not mine:
             raise RuntimeError("another text was begun, this one cannot go on")
-        if self._step():
+        if (self._step.short or self._step)():
             raise lib.Error.of(self._err)
         return self._piece.value
 
