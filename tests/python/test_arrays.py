@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arrays on their way in and out: nothing is copied that need not be, nothing wrong gets through."""
 
+import threading
+import time
+import weakref
+
 import numpy as np
 import pytest
 from networks import convert, network
@@ -38,6 +42,27 @@ def test_not_contiguous_is_copied(double, x):
     with libai.Model(double) as model:
         assert (model(x) == 2 * x).all()
         assert addresses(model)[0] != [x.ctypes.data]
+
+
+def test_inputs_stay_while_they_are_read(slow):
+    """Another thread may take them out of the dict meanwhile."""
+    with libai.Model(slow, threads=1) as model:
+        given = {"x0": np.ones((1024, 512), np.float32)}
+        expected = model(given)["x100"]
+        session, left, seen = model._mine.session, weakref.ref(given["x0"]), []
+
+        def take():
+            while not session._is_busy:
+                time.sleep(0.001)
+            time.sleep(0.05)
+            del given["x0"]
+            seen.extend([left() is not None, session._is_busy])
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        assert (model(given)["x100"] == expected).all()
+        thread.join()
+        assert seen == [True, True] and left() is None
 
 
 def test_read_only_and_odd_addresses(double):

@@ -121,8 +121,10 @@ class Session(Turns):
                 raise self._has_closed()
             if len(given) != len(slots):
                 return None
+            held = []  # another thread may take them out of the dict
             for name, dtype, shape, view in slots:
                 array = given.get(name)
+                held.append(array)
                 if type(array) is not ndarray or array.dtype is not dtype or array.shape != shape:
                     return None
                 try:  # less than half of what NumPy's own ways cost
