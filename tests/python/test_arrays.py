@@ -81,7 +81,15 @@ def test_read_only_and_odd_addresses(double):
     (X.astype(np.int32), TypeError, "input 'x': array is int32, needed is float32"),
     ([[1.0, 2, 3, 4]], TypeError, "input 'x': array is float64, needed is float32"),
     ("abc", TypeError, "input 'x': array is <U3, needed is float32"),
-    (None, TypeError, "input 'x': array is object, needed is float32"),
+    (None, TypeError, "input 'x' is NoneType, an array of float32 is needed"),
+    ((row for row in X), TypeError, "input 'x' is generator, an array of float32 is needed"),
+    (X.astype(object), TypeError, "input 'x': array is object, needed is float32"),
+    (b"1234" * 4, TypeError, r"input 'x': array is \|S16, needed is float32"),
+    ([[1.0], [1.0, 2.0]], ValueError, "input 'x': setting an array element with a sequence"),
+    (np.ma.array(X, mask=X > 3), TypeError, "input 'x' is MaskedArray, an array without mask is needed"),
+    (np.float32(1), ValueError, r"input 'x': array is \(\), needed is \(1, 4\)"),
+    ({"X": X, 1: X}, ValueError, "input 'x' is missing, 'X', 1 is no input"),
+    ({"x": X, "z": X}, ValueError, "model 'double' has no input 'z'"),
     (X[0], ValueError, r"input 'x': array is \(4,\), needed is \(1, 4\), of which vary \(0,\)"),
     (X[:, :3], ValueError, r"input 'x': array is \(2, 3\), needed is \(1, 4\)"),
     ({}, ValueError, "input 'x' is missing"),
@@ -107,6 +115,7 @@ def read_only():
     (X, ValueError, "out 'y': array overlaps with another"),
     ([1.0], TypeError, "out 'y' is list, an array is needed"),
     ({}, TypeError, "out 'y' is NoneType, an array is needed"),
+    ({"y": X.copy(), "z": X}, ValueError, "model 'double' has no output 'z'"),
 ])
 def test_refused_out(double, out, kind, words):
     with libai.Model(double) as model, pytest.raises(kind, match=words):

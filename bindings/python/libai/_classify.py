@@ -16,7 +16,7 @@ from ._task import OnModel
 
 MAX_TOP = 65536  # as --top of the command: the rows are allocated before the call
 
-Image = str | os.PathLike[str] | bytes
+Image = str | os.PathLike[str] | bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,14 @@ class Classes(list[Class]):
         return _notebook.classes_html(self)
 
 
+def _file_bytes(image: Image) -> bytes:
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return bytes(image)
+    if not isinstance(image, (str, os.PathLike)):
+        raise TypeError(f"image is {type(image).__name__}, a path or the bytes of a JPEG or PNG are needed")
+    return Path(image).read_bytes()
+
+
 class Classifier(OnModel):
     """A model with its image recipe and labels. image: a path, or the bytes of a JPEG or PNG."""
 
@@ -41,7 +49,7 @@ class Classifier(OnModel):
 
     def __call__(self, image: Image, top: int = 5) -> Classes:
         top = lib.integer(top, "top", 1, MAX_TOP)
-        data = image if isinstance(image, bytes) else Path(image).read_bytes()
+        data = _file_bytes(image)
         rows = (lib.RawClass * top)()
         count = c_uint32(top)
 

@@ -326,6 +326,13 @@ def integer(number: SupportsIndex, argument: str, least: int, most: int) -> int:
     return value
 
 
+def real(number: float, argument: str) -> float:
+    try:
+        return c_double(number).value
+    except TypeError:
+        raise TypeError(f"{argument} is {type(number).__name__}, a number is needed") from None
+
+
 def thread_count(threads: SupportsIndex) -> int:
     return integer(threads, "threads", 0, UINT32_MAX)
 

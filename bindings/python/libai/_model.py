@@ -195,14 +195,18 @@ class Model:
         by_name = isinstance(x, Mapping)
         given: Mapping[str, Any] = x if by_name else {self._only_input(): x}  # type: ignore
         arrays = [self._input(tensor, given) for tensor in self.inputs]
-        if len(given) != len(arrays):
-            names = {tensor.name for tensor in self.inputs}
-            unknown = next(name for name in given if name not in names)
-            raise ValueError(f"{self._title()} has no input '{unknown}'")
+        self._refuse_others("input", given, self.inputs)
         session = self._session([array.shape for array in arrays])
         targets = None if out is None else self._targets(session, out, arrays)
         results = session.take_turn(session.infer, arrays, targets)
         return results[0] if not by_name and len(results) == 1 else dict(zip(session.names, results))
+
+    def _refuse_others(self, kind: str, given: Mapping[str, Any], tensors: list[Tensor]) -> None:
+        if len(given) != len(tensors):
+            known = {tensor.name for tensor in tensors}
+            for name in given:
+                if name not in known:
+                    raise ValueError(f"{self._title()} has no {kind} '{name}'")
 
     def _only_input(self) -> str:
         if len(self.inputs) != 1:
@@ -213,9 +217,19 @@ class Model:
     def _input(self, tensor: Tensor, given: Mapping[str, npt.ArrayLike]) -> Array:
         import numpy as np
         try:
-            array = np.asarray(given[tensor.name])
+            value = given[tensor.name]
         except KeyError:
-            raise ValueError(f"input '{tensor.name}' is missing") from None
+            others = ", ".join(repr(name) for name in given if all(name != row.name for row in self.inputs))
+            raise ValueError(f"input '{tensor.name}' is missing" + (others and f", {others} is no input")) from None
+        if hasattr(value, "filled"):  # asarray leaves out a mask without a word
+            raise TypeError(f"input '{tensor.name}' is {type(value).__name__}, an array without mask is needed")
+        try:
+            array = np.asarray(value)
+        except ValueError as error:
+            raise ValueError(f"input '{tensor.name}': {error}") from None
+        if array.dtype == object and array is not value:
+            raise TypeError(f"input '{tensor.name}' is {type(value).__name__}, an array of {tensor.dtype} is "
+                            "needed")
         if array.dtype != tensor.dtype:
             raise TypeError(f"input '{tensor.name}': array is {array.dtype}, "
                             f"needed is {tensor.dtype}")
@@ -232,6 +246,7 @@ class Model:
                 names = ", ".join(f"'{tensor.name}'" for tensor in self.outputs)
                 raise ValueError(f"model '{self.name}' takes out as a dict: {names}")
             out = {self.outputs[0].name: out}
+        self._refuse_others("output", out, self.outputs)
         targets: list[Array] = []
         for name, dtype, shape, _ in session.outputs:
             target = out.get(name)
@@ -284,6 +299,8 @@ class Model:
 
     @state.setter
     def state(self, block: bytes) -> None:
+        if not isinstance(block, (bytes, bytearray, memoryview)):
+            raise TypeError(f"state is {type(block).__name__}, bytes are needed")
         self._session(None).load(bytes(block))
 
     def reset(self) -> None:

@@ -62,9 +62,10 @@ class TextModel(OnModel):
                 setattr(options, name, lib.text_bytes(text, name))
         for name, number in (("temperature", temperature), ("top_p", top_p)):
             if number is not None:
-                if not number > 0:
+                value = lib.real(number, name)
+                if not value > 0:
                     raise ValueError(f"{name} is {number}, more than 0 is needed")
-                setattr(options, name, number)
+                setattr(options, name, value)
         mine = object()
         self.take_turn(self._begin, options, mine)
         return self._characters(mine)
