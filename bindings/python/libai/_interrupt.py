@@ -62,12 +62,16 @@ def run(function: Callable[..., int], *arguments: Any) -> int:
         return function(*given, None, err)
     if _watch is None or _watch.pid != os.getpid():
         _watch = _Watch()
-    watch, before = _watch, -1
+    watch, before, is_told = _watch, -1, True
     try:
-        before = signal.set_wakeup_fd(watch.file)
+        try:
+            before = signal.set_wakeup_fd(watch.file)
+        except ValueError:  # nor does it tell an interpreter beside its first one
+            is_told = False
         status = function(*given, ctypes.byref(watch.call), err)
     finally:  # here the handlers run, and may raise
-        signal.set_wakeup_fd(-1 if before == watch.file else before)
+        if is_told:
+            signal.set_wakeup_fd(-1 if before == watch.file else before)
         if was_stopped := watch.memory[0] != 0:
             watch.clear(before)
     if was_stopped and status == lib.STOPPED:
