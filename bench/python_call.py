@@ -59,7 +59,7 @@ def call_over_infer(path, rounds):
         inputs = {tensor.name: np.zeros(tensor.shape, tensor.dtype) for tensor in model.inputs}
         model(inputs)
         session = model._session(None)
-        outputs = [np.empty(shape, dtype) for _, dtype, shape, _ in session.outputs]
+        outputs = [np.empty(shape, dtype) for _, dtype, shape, *_ in session.outputs]
         views = [(lib.View * len(arrays))(*((array.ctypes.data, array.nbytes) for array in arrays))
                  for arrays in (inputs.values(), outputs)]
         infer = partial(lib.unchecked("ai_infer"), c_void_p.from_param(session.handle.value),

@@ -220,9 +220,11 @@ class Model:
             value = given[tensor.name]
         except KeyError:
             others = ", ".join(repr(name) for name in given if all(name != row.name for row in self.inputs))
-            raise ValueError(f"input '{tensor.name}' is missing" + (others and f", {others} is no input")) from None
+            but = others and f", {others} is no input"
+            raise ValueError(f"input '{tensor.name}' is missing{but}") from None
         if hasattr(value, "filled"):  # asarray leaves out a mask without a word
-            raise TypeError(f"input '{tensor.name}' is {type(value).__name__}, an array without mask is needed")
+            raise TypeError(f"input '{tensor.name}' is {type(value).__name__}, an array without mask is "
+                            "needed")
         try:
             array = np.asarray(value)
         except ValueError as error:
@@ -248,7 +250,7 @@ class Model:
             out = {self.outputs[0].name: out}
         self._refuse_others("output", out, self.outputs)
         targets: list[Array] = []
-        for name, dtype, shape, _ in session.outputs:
+        for name, dtype, shape, *_ in session.outputs:
             target = out.get(name)
             if not isinstance(target, np.ndarray):
                 raise TypeError(f"out '{name}' is {type(target).__name__}, "
