@@ -152,3 +152,54 @@ def test_photograph(name, source, recipe):
     assert [index for index, _, _ in got] == best.tolist()
     assert np.allclose([score for _, score, _ in got], expected[best], atol=1e-5)
     assert CATS == {index for index, _, _ in got[:3]}
+
+
+@pytest.fixture(scope="module")
+def int8(tmp_path_factory):
+    """Paths of the network in f32 and in int8, by name."""
+    built = os.path.join(os.environ["AI_BUILD"], "models", "zoo")
+    source = os.path.join(ZOO, "cache", "mobilenetv2.onnx")
+    pairs = {"efficientnet-lite0": (os.path.join(built, "efficientnet-lite0-f32.lai"),
+                                    os.path.join(built, "efficientnet-lite0.lai"))}
+    if os.path.exists(source):
+        made = str(tmp_path_factory.mktemp("int8") / "mobilenetv2.lai")
+        subprocess.run([os.environ["AI_BIN"], "convert", source, "-o", made, "--image", "imagenet",
+                        "--int8", os.path.join(ZOO, "mobilenetv2", "int8.json")],
+                       check=True, stdout=subprocess.DEVNULL)
+        pairs["mobilenetv2"] = (os.path.join(built, "mobilenetv2.lai"), made)
+    return {name: pair for name, pair in pairs.items() if all(map(os.path.exists, pair))}
+
+
+INT8 = ["efficientnet-lite0", "mobilenetv2"]
+
+
+@pytest.mark.parametrize("name", INT8)
+def test_int8_beside_f32(int8, name, tmp_path):
+    """The shipped recipes, on parts of a photograph: f32's first class among int8's first five, and
+    most often its first."""
+    Image = pytest.importorskip("PIL.Image")
+    if name not in int8:
+        pytest.skip("not there: models/zoo/fetch, then build")
+    photo, same = Image.open(PHOTO).convert("RGB"), 0
+    with test_classifier.Classifier(int8[name][0]) as f32, \
+            test_classifier.Classifier(int8[name][1]) as quantised:
+        for i in range(12):
+            photo.crop((10 * i, 5 * i, 280 + 14 * i, 200 + 8 * i)).save(tmp_path / "part.png")
+            data = (tmp_path / "part.png").read_bytes()
+            best = f32.classify(data, 1)[0][0]
+            found = [row[0] for row in quantised.classify(data, 5)]
+            assert best in found
+            same += best == found[0]
+    assert same >= 9
+
+
+@pytest.mark.parametrize("name, fewer, kept", [(INT8[0], 1, 67), (INT8[1], 3, 65)])
+def test_int8_counts(int8, name, fewer, kept):
+    """How many fewer labelled photographs int8 may have right than f32, and of how many f32's first
+    class must be among its first five."""
+    if name not in int8 or not os.path.exists(os.path.join(ZOO, "cache", "labelled-photos")):
+        pytest.skip("not there: models/zoo/fetch labelled-photos gets 160 MB")
+    count = [sys.executable, os.path.join(ZOO, "count"), *int8[name]]
+    done = subprocess.run(count, capture_output=True, text=True, check=True)
+    f32, quantised = [list(map(int, line.split()[1:])) for line in done.stdout.splitlines()[1:]]
+    assert f32[3] == 68 and quantised[1] >= f32[1] - fewer and quantised[3] >= kept
