@@ -9,8 +9,9 @@
  * time; a model with more groups than this gives the rest memory of their own. */
 enum { GREEDY_MAX = 4096 };
 
-/* Of the search for an order: turns, and pairs of groups looked at in all turns but the first. */
-enum { MAX_TURNS = 32, SEARCH_STEPS = 1 << 22 };
+/* Of the search for an order: turns, those of them that look for the least possible, and pairs of
+ * groups looked at in all turns but the first. */
+enum { MAX_TURNS = 32, STRICT_TURNS = 16, SEARCH_STEPS = 1 << 22 };
 
 static uint32_t root_of(ai_place *p, uint32_t i)
 {
@@ -269,6 +270,8 @@ static void place(ai_place *p, uint32_t group, uint32_t *head)
     int64_t free_from = 0;
     int64_t best_gap = INT64_MAX;
     int64_t best = -1;
+    uint32_t *before = head; /* the link behind what ends at free_from */
+    uint32_t *link = head;   /* behind which the gap begins */
     for (uint32_t i = *head; i != AI_FILE_NONE; i = p[i].next) {
         if (p[i].last < p[group].first || p[i].first > p[group].last)
             continue;
@@ -276,58 +279,71 @@ static void place(ai_place *p, uint32_t group, uint32_t *head)
         if (gap >= p[group].bytes && gap < best_gap) {
             best_gap = gap;
             best = free_from;
+            link = before;
         }
-        if (p[i].offset + p[i].bytes > free_from)
+        if (p[i].offset + p[i].bytes > free_from) {
             free_from = p[i].offset + p[i].bytes;
+            before = &p[i].next;
+        }
     }
-    p[group].offset = best >= 0 ? best : free_from;
-    uint32_t *link = head;
+    if (best < 0) {
+        best = free_from;
+        link = before;
+    }
+    p[group].offset = best;
     while (*link != AI_FILE_NONE && p[*link].offset < p[group].offset)
         link = &p[*link].next;
     p[group].next = *link;
     *link = group;
 }
 
-/* Places all groups in order; bytes of the arena. *highest: which of the order ends there. */
-static int64_t place_in_order(ai_place *p, const uint32_t *order, uint32_t count, uint32_t *highest)
+/* Places groups in order, up to the first that ends beyond `limit`, or all; how many found a place.
+ * Then *bytes are those of the arena. */
+static uint32_t place_in_order(ai_place *p, const uint32_t *order, uint32_t count, int64_t limit,
+                               int64_t *bytes)
 {
     uint32_t head = AI_FILE_NONE;
-    int64_t bytes = 0;
-    *highest = 0;
+    *bytes = 0;
     for (uint32_t i = 0; i < count; i++) {
         ai_place *g = &p[order[i]];
         if (i < GREEDY_MAX)
             place(p, order[i], &head);
         else
-            g->offset = bytes;
-        if (g->offset + g->bytes > bytes) {
-            bytes = g->offset + g->bytes;
-            *highest = i;
-        }
+            g->offset = *bytes;
+        if (g->offset + g->bytes > limit)
+            return i;
+        if (g->offset + g->bytes > *bytes)
+            *bytes = g->offset + g->bytes;
     }
-    return bytes;
+    return count;
 }
 
-/* No one order is best for every network. What ends highest found no gap: it is placed first the
- * next time, until the arena takes no more than `limit` or the turns are over. Returns the least
- * bytes of all turns; the last turn's, which stay, are *placed. */
-static int64_t search(ai_place *p, uint32_t *order, uint32_t count, int64_t limit, int64_t *placed)
+/* What a turn may take: the least possible, later more of it, at the last turn anything. */
+static int64_t limit_of(uint32_t turn, uint32_t turns, int64_t least)
+{
+    int64_t late = turn < STRICT_TURNS ? 0 : (int64_t)turn - STRICT_TURNS + 1;
+    return turn + 1 < turns ? least + least / 1024 * late * late : INT64_MAX;
+}
+
+/* No one order is best for every network. What finds no gap below the limit is placed first the next
+ * time. Returns the bytes of the arena. */
+static int64_t search(ai_place *p, uint32_t *order, uint32_t count, int64_t least)
 {
     uint64_t greedy = count < GREEDY_MAX ? count : GREEDY_MAX;
-    uint64_t turns = 1 + SEARCH_STEPS / (greedy * greedy + 1);
-    int64_t least = INT64_MAX;
+    uint64_t possible = 1 + SEARCH_STEPS / (greedy * greedy + 1);
+    uint32_t turns = possible < MAX_TURNS ? (uint32_t)possible : MAX_TURNS;
+    int64_t bytes = 0;
     sort(p, order, count);
-    for (uint64_t turn = 0; turn < turns && turn < MAX_TURNS && least > limit; turn++) {
-        uint32_t highest;
-        *placed = place_in_order(p, order, count, &highest);
-        least = *placed < least ? *placed : least;
-        if (least > limit) {
-            uint32_t first = order[highest];
-            memmove(order + 1, order, highest * sizeof(*order));
-            order[0] = first;
-        }
+    for (uint32_t turn = 0; turn < turns; turn++) {
+        int64_t limit = limit_of(turn, turns, least);
+        uint32_t placed = place_in_order(p, order, count, limit, &bytes);
+        if (placed == count)
+            break;
+        uint32_t first = order[placed];
+        memmove(order + 1, order, placed * sizeof(*order));
+        order[0] = first;
     }
-    return least;
+    return bytes;
 }
 
 /* The largest sum of groups alive at a step: no arena can be smaller. */
@@ -351,16 +367,13 @@ static ai_status place_all(ai_session *s, ai_place *p, uint32_t *order, uint32_t
                            ai_error *err)
 {
     int64_t total = 0;
-    int64_t placed = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (!ai_add(total, p[order[i]].bytes, &total) || total > AI_MAX_BYTES)
             return ai_fail(err, AI_E_MEMORY,
                            "all tensors and scratch together take over " AI_MAX_BYTES_TEXT);
     }
     s->live_bytes = most_alive(p, order, count);
-    s->arena_bytes = search(p, order, count, s->live_bytes, &placed);
-    if (placed != s->arena_bytes) /* a turn before the last was the best: stop at it */
-        search(p, order, count, s->arena_bytes, &placed);
+    s->arena_bytes = search(p, order, count, s->live_bytes);
     return AI_OK;
 }
 
