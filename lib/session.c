@@ -75,8 +75,7 @@ static ai_status plan(ai_session *s, const ai_model *model, const ai_options *op
 {
     memset(s, 0, sizeof(*s));
     s->model = model;
-    s->cpu = options->cpu ? options->cpu : ai_cpu_detect() & ~(AI_CPU_OPENBLAS | AI_CPU_ONEDNN);
-    s->cpu |= AI_CPU_REF;
+    s->cpu = options->cpu | AI_CPU_REF;
     s->flags = options->flags;
     s->threads = options->threads ? options->threads : ai_os_threads(AI_MAX_THREADS);
     ai_block block = ai_block_of(model);
@@ -90,12 +89,14 @@ static ai_status plan(ai_session *s, const ai_model *model, const ai_options *op
     return status;
 }
 
+/* The last huge page is asked for where half of it is used. */
 static void *allocate(int64_t bytes)
 {
-    size_t align = (uint64_t)bytes < AI_OS_HUGE ? 64 : AI_OS_HUGE;
+    size_t rounded = (size_t)bytes + AI_OS_HUGE / 2;
+    size_t align = rounded < AI_OS_HUGE ? 64 : AI_OS_HUGE;
     void *memory = aligned_alloc(align, ((size_t)bytes + align - 1) / align * align);
     if (memory)
-        ai_os_use_huge(memory, (size_t)bytes);
+        ai_os_use_huge(memory, rounded);
     return memory;
 }
 
@@ -258,12 +259,13 @@ static ai_status take_options(ai_options *to, const ai_model *model, const ai_op
     *to = (ai_options)AI_OPTIONS_INIT;
     if (!model)
         return ai_fail(err, AI_E_ARGUMENT, "model is NULL");
-    if (!from)
-        return AI_OK;
-    ai_status status = ai_take(to, sizeof(*to), from, "ai_options", err);
+    ai_status status = from ? ai_take(to, sizeof(*to), from, "ai_options", err) : AI_OK;
     if (status)
         return status;
-    uint32_t missing = to->cpu & ~ai_cpu_detect();
+    uint32_t cpu = ai_cpu_detect();
+    uint32_t missing = to->cpu & ~cpu;
+    if (!to->cpu)
+        to->cpu = cpu & ~(AI_CPU_OPENBLAS | AI_CPU_ONEDNN);
     if (missing)
         return ai_fail(err, AI_E_UNSUPPORTED, "level %s is not on this machine or in this build",
                        level_name(missing & (~missing + 1)));
