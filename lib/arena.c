@@ -325,8 +325,8 @@ static int64_t limit_of(uint32_t turn, uint32_t turns, int64_t least)
     return turn + 1 < turns ? least + least / 1024 * late * late : INT64_MAX;
 }
 
-/* No one order is best for every network. What finds no gap below the limit is placed first the next
- * time. Returns the bytes of the arena. */
+/* No one order is best for every network. What finds no gap below the limit is placed first at the
+ * next turn. Returns the bytes of the arena. */
 static int64_t search(ai_place *p, uint32_t *order, uint32_t count, int64_t least)
 {
     uint64_t greedy = count < GREEDY_MAX ? count : GREEDY_MAX;

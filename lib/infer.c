@@ -135,10 +135,10 @@ static void each_weight(const ai_step *step, weights_fn *fn)
 
 /* The weights of a step come at once before it runs for the first time, while the system reads
  * those of the next: page faults, 64 KiB each, take 5.5 us (a virtual machine). */
-static void load_weights(const ai_session *s, uint32_t index)
+static void load_weights(const ai_session *s, uint32_t index, bool is_there)
 {
     each_weight(&s->steps[index], ai_os_preload);
-    if (index + 1 < s->model->step_count)
+    if (!is_there && index + 1 < s->model->step_count)
         each_weight(&s->steps[index + 1], ai_os_announce);
 }
 
@@ -146,11 +146,13 @@ static ai_status run_steps(ai_session *s, const ai_call *call, ai_error *err)
 {
     uint64_t begin = call->timeout_ns ? ai_os_now() : 0;
     bool is_profiled = (s->flags & AI_PROFILE) != 0;
+    bool is_there =
+        s->is_loaded || ai_os_is_there(s->model->weights, (size_t)s->model->weight_bytes);
     for (uint32_t i = 0; i < s->model->step_count; i++) {
         ai_step *step = &s->steps[i];
         ai_status status = may_go_on(s, call, begin, i, err);
         if (!status && !s->is_loaded)
-            load_weights(s, i);
+            load_weights(s, i, is_there);
         if (!status)
             status = is_profiled ? run_profiled(s, step, err) : run_step(s, step, err);
         if (status)

@@ -121,13 +121,17 @@ void ai_os_preload(const void *data, size_t bytes)
         (void)p[i];
 }
 
-/* Asking for 118 MB that are in the page cache takes 2.5 ms: the last page tells. */
-void ai_os_announce(const void *data, size_t bytes)
+bool ai_os_is_there(const void *data, size_t bytes)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t end = (uintptr_t)data + bytes;
     unsigned char is_there = 0;
-    if (bytes && mincore((void *)((end - 1) / page * page), 1, &is_there) == 0 && !(is_there & 1))
+    return !bytes || mincore((void *)((end - 1) / page * page), 1, &is_there) != 0 || (is_there & 1);
+}
+
+void ai_os_announce(const void *data, size_t bytes)
+{
+    if (!ai_os_is_there(data, bytes))
         (void)advise(data, bytes, MADV_WILLNEED);
 }
 

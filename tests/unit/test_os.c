@@ -160,6 +160,8 @@ START_TEST(test_preload)
     uint8_t *data = mmap(NULL, PAGES * page, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     unsigned char there[PAGES];
     ck_assert_ptr_ne(data, MAP_FAILED);
+    ck_assert(ai_os_is_there(data, 0));
+    ck_assert(!ai_os_is_there(data + page, page));
     ai_os_announce(data, 0);
     ai_os_announce(data + 5, page);
     ai_os_preload(data, 0);
@@ -167,6 +169,8 @@ START_TEST(test_preload)
     ck_assert_int_eq(mincore(data, PAGES * page, there), 0);
     for (int i = 0; i < PAGES; i++)
         ck_assert_int_eq(there[i] & 1, i >= 1 && i <= 5);
+    ck_assert(ai_os_is_there(data, 5 * page + 1)); /* the last page alone tells */
+    ck_assert(!ai_os_is_there(data, 6 * page + 1));
     munmap(data, PAGES * page);
 }
 END_TEST
