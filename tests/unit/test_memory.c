@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Tests without memory: each allocation fails once, cleanly, and nothing is lost. */
+ * Tests without memory: each allocation fails once, cleanly, and nothing is lost. And of huge pages
+ * under sessions. */
+#include "os.h"
 #include "unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Calls until no allocation fails any more; how many there are. */
 static unsigned try_all(ai_status (*attempt)(const void *, ai_error *), const void *user)
@@ -69,11 +73,64 @@ START_TEST(test_failures)
 }
 END_TEST
 
+/* Has the system been asked for a huge page at this address? */
+static bool is_huge(const uint8_t *address)
+{
+    char line[512];
+    bool is_here = false;
+    bool is_asked = false;
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    ck_assert_ptr_nonnull(maps);
+    while (fgets(line, sizeof(line), maps)) {
+        unsigned long begin, end;
+        if (sscanf(line, "%lx-%lx ", &begin, &end) == 2)
+            is_here = (uintptr_t)address >= begin && (uintptr_t)address < end;
+        else if (is_here && strncmp(line, "VmFlags:", 8) == 0)
+            is_asked = strstr(line, " hg") != NULL;
+    }
+    fclose(maps);
+    return is_asked;
+}
+
+/* With how many huge pages a session begins whose arena has so many bytes. */
+static int huge_pages(int64_t bytes)
+{
+    uint8_t *data;
+    lai *f = lai_new("large");
+    uint32_t x = lai_input(f, "x", AI_F32, 0, 1, (int64_t[]){bytes / 4});
+    uint32_t y = lai_tensor(f, "y", AI_F32, AI_TENSOR_VALUE, 1, (int64_t[]){bytes / 4});
+    lai_step(f, AI_OP_RELU, "relu", NULL, 1, 1, (uint32_t[]){x, y});
+    lai_output(f, y);
+    ai_model *m = must_open(f, &data);
+    ai_session *s;
+    int count = 0;
+    ck_assert_int_eq(ai_session_open(&s, m, NULL, NULL), AI_OK);
+    while (count < 3 && is_huge((uint8_t *)s + (size_t)count * AI_OS_HUGE))
+        count++;
+    ai_session_close(s);
+    ai_model_close(m);
+    free(data);
+    return count;
+}
+
+START_TEST(test_huge_pages)
+{
+    const int64_t kib = 1024;
+    if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0)
+        return;
+    ck_assert_int_eq(huge_pages(900 * kib), 0);
+    ck_assert_int_eq(huge_pages(1100 * kib), 1);
+    ck_assert_int_eq(huge_pages(2900 * kib), 1);
+    ck_assert_int_eq(huge_pages(3200 * kib), 2);
+}
+END_TEST
+
 Suite *memory_suite(void)
 {
     Suite *suite = suite_create("memory");
     TCase *c = tcase_create("memory");
     tcase_add_test(c, test_failures);
+    tcase_add_test(c, test_huge_pages);
     suite_add_tcase(suite, c);
     return suite;
 }
