@@ -8,7 +8,7 @@ const server = await serve([models.pictures, models.poems]);
 const isBefore = page => page.addInitScript(() => { Math.random = () => 0.00025; }); // poem number 3
 for (const [i, colorScheme] of ["light", "dark"].entries()) {
     const page = await open(browser, server.url,
-        { colorScheme, isBefore, viewport: { width: 1180, height: 1300 } });
+        { colorScheme, isBefore, viewport: { width: 1180, height: 1250 } });
     await isReady(page);
     await show(page, photo("chelsea.png"));
     await page.click("#chips button:nth-child(1)");

@@ -39,7 +39,7 @@ const words = {
         theme: "意象", themeHint: "至多十六个字，会出现在诗中某处。",
         chips: "可作意象的字",
         start: "起句", startHint: "开头的字，如「明月」。",
-        acrostic: "藏头", acrosticHint: "每句的第一个字，如「春夏秋冬」。",
+        acrostic: "藏头", acrosticHint: "每句首字，如「春夏秋冬」。",
         upright: "竖排", simplified: "简体字", go: "落笔",
         written: (seed, ms, model) => `${model} 用 ${ms} 毫秒写成；第 ${seed} 号。`,
         foot: "你给的图与字只送到发来此页的函数，不去别处。",
