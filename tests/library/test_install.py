@@ -26,8 +26,9 @@ def run(*command: object, **options) -> str:
 def test_layout(prefix):
     files = {path.relative_to(prefix).name for path in prefix.rglob("*")}
     assert {"ai", "libai.so", "libai.so.0", "libai.a", "libai-convert.so.0", "libai-task.so.0",
-            "ai.h", "ai_convert.h", "ai_task.h", "libai.pc", "libai-convert.pc", "libai-task.pc", "libaiConfig.cmake",
-            "libaiConfigVersion.cmake"} <= files
+            "ai.h", "ai_convert.h", "ai_task.h", "libai.pc", "libai-convert.pc", "libai-task.pc",
+            "libaiConfig.cmake", "libaiConfigVersion.cmake", "ai.1", "ai-function.1", "ai.bash",
+            "_ai", "ai.fish"} <= files
     assert [path.name for path in (prefix / "include").iterdir()].count("ai.h") == 1
 
 
