@@ -209,14 +209,17 @@ def head(results: list[dict]) -> str:
     machines = {result["machine"]["processor"] for result in results}
     if len(machines) > 1:
         raise ValueError("results of different machines: " + ", ".join(sorted(machines)))
-    versions: dict[str, str] = {}
+    versions: dict[str, list[str]] = {}
     for result in results:
-        versions.update(result.get("versions", {}))
+        for name, version in result.get("versions", {}).items():
+            told = versions.setdefault(name, [])
+            if not any(other.startswith(version) for other in told):
+                told[:] = [other for other in told if not version.startswith(other)] + [version]
     text = "\n## Machine\n\n"
     machine = max((result["machine"] for result in reversed(results)),
                   key=lambda facts: int(facts.get("CPUs", 0)))
     text += markdown(["", ""], [list(row) for row in machine.items()])
-    text += "\nVersions: " + ", ".join(f"{k} {v}" for k, v in versions.items()) + ".\n"
+    text += "\nVersions: " + ", ".join(f"{k} {' and '.join(v)}" for k, v in versions.items()) + ".\n"
     return text
 
 

@@ -113,5 +113,14 @@ def test_the_machine_has_all_its_processors(report):
     assert "| CPUs | 2 |\n| memory | 8 GB |" in report(*results)
 
 
+def test_all_versions_are_told(report):
+    """One that is another's beginning is the same, told shorter."""
+    results = [result(section, [timing("net", {"libai": [5.0], "peer": [9.0]})])
+               for section in ("cold", "warm", "int8", "layers")]
+    for one, libai, peer in zip(results, ["a1", "b2", "a1", "c3-dirty"], ["1.2", "1.2-7", "1.2", "1.3"]):
+        one["versions"] = {"libai": libai, "Peer": peer}
+    assert "Versions: libai a1 and b2 and c3-dirty, Peer 1.2-7 and 1.3.\n" in report(*results)
+
+
 def test_an_unknown_section_is_refused(report):
     assert "section 'hot' is unknown" in report(result("hot", []), fails=True)
