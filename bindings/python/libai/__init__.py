@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """libai for Python: runs trained neural networks from one flat file, NumPy in and out.
 
->>> libai.convert("model.onnx", "model.lai")
->>> model = libai.Model("model.lai")
->>> y = model(x)
+>>> made = libai.convert("net.onnx", "net.lai", progress=False)
+>>> model = libai.Model("net.lai")
+>>> y = model(np.ones((2, 4), np.float32))
+
+What the library cannot do is an Error; a wrong argument is a TypeError or a ValueError that says what was
+found and what is needed.
 """
 
 from ._classify import Class, Classes, Classifier, classify

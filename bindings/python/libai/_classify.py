@@ -21,6 +21,8 @@ Image = str | os.PathLike[str] | bytes | bytearray | memoryview
 
 @dataclass(frozen=True)
 class Class:
+    """One class of a picture: its rank from 1, its label, its score from 0 to 1, its index among all."""
+
     rank: int
     label: str
     score: float
@@ -43,11 +45,19 @@ def _file_bytes(image: Image) -> bytes:
 
 
 class Classifier(OnModel):
-    """A model with its image recipe and labels. image: a path, or the bytes of a JPEG or PNG."""
+    """A model with its image recipe and labels, for many pictures. Threads may share it: they wait for each
+    other. Arguments as of Model, whose file has to have a recipe: else opening it is an Error.
+
+    >>> with libai.Classifier("lite.lai", threads=1) as classifier:
+    ...     [row.label for row in classifier("chelsea.png", top=2)]
+    ['tiger cat', 'Egyptian cat']
+    """
 
     _kind = "classifier"
 
     def __call__(self, image: Image, top: int = 5) -> Classes:
+        """The best classes, at most `top`. image: a path, or the bytes of a JPEG or PNG; what cannot be read
+        as one is an Error, what is neither a TypeError."""
         top = lib.integer(top, "top", 1, MAX_TOP)
         data = _file_bytes(image)
         rows = (lib.RawClass * top)()
@@ -62,6 +72,10 @@ class Classifier(OnModel):
 
 
 def classify(image: Image, model: str | os.PathLike[str], top: int = 5) -> Classes:
-    """The best classes of one image; for many images keep a Classifier."""
+    """The best classes of one image, arguments and errors as of Classifier; for many images keep one.
+
+    >>> libai.classify("chelsea.png", "lite.lai", top=1)[0].index
+    282
+    """
     with Classifier(model) as classifier:
         return classifier(image, top)

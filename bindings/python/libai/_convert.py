@@ -120,6 +120,13 @@ def convert(source: Any, target: str | os.PathLike[str], *, example: Any = None,
     "metadata" has the error. strips: False: every Conv and pool is a step of its own. progress: called
     with part, done, total; None: bars by tqdm, where it is installed and somebody watches; True: bars;
     False: nothing.
+
+    What the network has and libai has not is an Error that names the node; nothing is written then. Any
+    number of threads may convert at once.
+
+    >>> made = libai.convert("net.onnx", "net.lai", shapes={"x": [8, 4]}, progress=False)
+    >>> libai.Model(made.path).inputs[0].shape
+    (8, 4)
     """
     if weights not in _WEIGHTS:
         raise ValueError(f"weights is {weights!r}, needed is 'f32', 'f16' or 's8'")
@@ -179,12 +186,20 @@ def _with_model(path: str | os.PathLike[str], function: Callable[..., int], *arg
 
 
 def verify(path: str | os.PathLike[str]) -> None:
-    """Reads the whole file and compares every checksum."""
+    """Reads the whole file and compares every checksum: an Error where one differs. Opening a model does not
+    read its weights.
+
+    >>> libai.verify("net.lai")
+    """
     _with_model(path, lib.core().ai_model_verify)
 
 
 def self_test(path: str | os.PathLike[str], *, cpu: int | str | None = None,
               threads: int = 0) -> None:
-    """Runs the file's self-test and compares the outputs to the bit."""
+    """Runs the file's self-test, and compares the outputs to the bit: an Error where one differs. cpu,
+    threads: as of Model.
+
+    >>> libai.self_test("net.lai", cpu="ref")
+    """
     mask, count = lib.cpu_mask(cpu), lib.thread_count(threads)
     _with_model(path, lib.converter().ai_self_test, mask, count)

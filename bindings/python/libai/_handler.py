@@ -35,6 +35,10 @@ class Handler(OnModel):
     `handler(event, context)` suits AWS Lambda (a dict in, a dict out, Fault raised) and Function
     Compute (bytes in, text or a dict out, Fault raised), `handler(arguments)` OpenWhisk (a fault is
     {"error": ...}).
+
+    >>> main = libai.Handler("poems.lai")
+    >>> main({"seed": 1})["statusCode"]
+    200
     """
 
     _kind = "handler"
@@ -64,6 +68,8 @@ class Handler(OnModel):
             lib.task().ai_answer_clear(ctypes.byref(answer))
 
     def __call__(self, event: Any, context: Any = None) -> Any:
+        """The answer to an event: a dict, a list or the bytes of a body. context: of the runtime, which knows
+        how much time remains. What the event asks and cannot be done is a Fault, or a dict that says so."""
         remaining = getattr(context, "get_remaining_time_in_millis", None)
         timeout_ns = max(1, int(remaining())) * 1_000_000 if remaining else 0
         id = getattr(context, "aws_request_id", None) or getattr(context, "request_id", None)
@@ -80,5 +86,10 @@ class Handler(OnModel):
 
 def handler(path: str | os.PathLike[str], *, threads: int = 0,
             cpu: int | str | None = None) -> Handler:
-    """The function to name in a runtime's settings: `main = libai.handler("model.lai")`."""
+    """The function to name in a runtime's settings; arguments as of Model.
+
+    >>> main = libai.handler("poems.lai")
+    >>> main({"start": "x"})
+    {'error': "start has 'x', the vocabulary does not"}
+    """
     return Handler(path, threads=threads, cpu=cpu)

@@ -260,7 +260,14 @@ def unchecked(name: str, library: ctypes.CDLL | None = None) -> Any:
 
 
 class Error(Exception):
-    """What the library could not do, in its own words; str() has the file's path before them."""
+    """What the library could not do, in its own words; str() has the file's path before them. It pickles.
+
+    >>> try:
+    ...     libai.Model("none.lai")
+    ... except libai.Error as error:
+    ...     error.code, error.status, error.step, error.offset, error.path, error.message
+    ('AI_E_IO', -3, None, None, 'none.lai', 'file cannot be opened: no such file')
+    """
 
     def __init__(self, message: str, status: int, step: int | None = None,
                  offset: int | None = None, path: str | None = None):
@@ -271,6 +278,7 @@ class Error(Exception):
 
     @classmethod
     def of(cls, raw: RawError, path: bytes | None = None) -> Error:
+        """What the library reported about the file of that path."""
         return cls(raw.message.decode(errors="replace"), raw.code,
                    None if raw.step == NO_STEP else raw.step,
                    None if raw.offset == NO_OFFSET else raw.offset,
@@ -365,10 +373,19 @@ def _levels() -> list[tuple[str, int]]:
 
 
 def cpu_levels() -> list[str]:
-    """CPU levels of this machine and this build, weakest first."""
+    """CPU levels of this machine and this build, weakest first.
+
+    >>> libai.cpu_levels()[0]
+    'ref'
+    """
     return [name for name, _ in _levels()]
 
 
 def version() -> str:
+    """Of the library that is loaded.
+
+    >>> libai.version().count(".")
+    2
+    """
     number = core().ai_version()
     return f"{number >> 16}.{number >> 8 & 255}.{number & 255}"

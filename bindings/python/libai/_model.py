@@ -37,6 +37,7 @@ class Tensor:
 
     @staticmethod
     def of(info: lib.TensorInfo) -> Tensor:
+        """What the library says of one."""
         import numpy as np
         axes = range(info.rank)
         return Tensor(info.name.decode(errors="replace"), np.dtype(_DTYPES[info.type]),
@@ -44,6 +45,7 @@ class Tensor:
                       tuple(i for i in axes if info.varies >> i & 1))
 
     def takes(self, shape: tuple[int, ...]) -> bool:
+        """Whether an array of that shape may be given."""
         return len(shape) == len(self.shape) and all(
             i in self.varies or shape[i] == n for i, n in enumerate(self.shape))
 
@@ -78,6 +80,14 @@ class Model:
     Any number of threads may call a model at once: each has a session, and with it a recurrent
     state, of its own. So has a child of fork: it goes on with the state of the thread that forked.
     A model pickles as the path and digest of its file, without state.
+
+    threads: of each session; 0 takes what the process may use. cpu: the name of the highest level allowed, or
+    a mask; None is what the environment's AI_CPU says. profile: count the calls and time of steps.
+
+    >>> model = libai.Model("net.lai", threads=1)
+    >>> x = np.ones((2, 4), np.float32)
+    >>> model(x).shape, list(model({"x": x}))
+    ((2, 3), ['y'])
     """
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 0,
@@ -104,12 +114,14 @@ class Model:
     # No functools.cached_property: before Python 3.12 it has a lock that a fork may find taken.
     @property
     def inputs(self) -> list[Tensor]:
+        """Names, types and default shapes, in the order of the file."""
         if self._inputs is None:
             self._inputs = self._tensors(lib.core().ai_model_input, self._about.input_count)
         return self._inputs
 
     @property
     def outputs(self) -> list[Tensor]:
+        """The same of what comes back."""
         if self._outputs is None:
             self._outputs = self._tensors(lib.core().ai_model_output, self._about.output_count)
         return self._outputs
@@ -133,6 +145,8 @@ class Model:
         return f"model '{self.name}'"
 
     def close(self) -> None:
+        """Closes all sessions, those amid a call when it has ended. Any thread may, and more than once; a
+        model that is not closed is with its last reference."""
         self._file = None
         while True:
             try:
@@ -159,6 +173,7 @@ class Model:
         return reopen, (type(self), self.path, self.digest, self._asked)
 
     def after_fork(self) -> None:
+        """In the child: keeps the session of the thread that forked."""
         mine = self._mine.session
         for session in list(self._sessions):
             session.after_fork()
@@ -186,7 +201,18 @@ class Model:
     def __call__(self, x: npt.ArrayLike | Mapping[str, npt.ArrayLike], *,
                  out: Array | Mapping[str, Array] | None = None) -> Any:
         """The outputs for these inputs. out: arrays that take them, in the form in which they are
-        given back; they must fit to the byte, and nothing is copied."""
+        given back; they must fit to the byte, and nothing is copied.
+
+        A type other than the input's is a TypeError, another shape or name a ValueError, and so is a closed
+        model; what a step finds in the values is an Error with its number.
+
+        >>> out = np.empty((2, 3), np.float32)
+        >>> model(x, out=out) is out
+        True
+        >>> model(x.astype(float))
+        Traceback (most recent call last):
+        TypeError: input 'x': array is float64, needed is float32
+        """
         session = self._mine.session
         if out is None and session is not None:
             results = session.infer_again(x)
@@ -290,13 +316,15 @@ class Model:
 
     @property
     def steps(self) -> list[Step]:
+        """The plan of the calling thread's session, step by step."""
         return [Step((row.name or b"").decode(errors="replace"), row.op.decode(),
                      (row.kernel or b"").decode(), row.calls, row.ns, row.flops, row.bytes)
                 for row in self._session(None).steps()]
 
     @property
     def state(self) -> bytes:
-        """The recurrent state between two calls, for another instance to go on from."""
+        """The calling thread's recurrent state between two calls, for another instance to go on from; an
+        Error without one, or for that of another model."""
         return self._session(None).save()
 
     @state.setter

@@ -34,6 +34,7 @@ class Layer:
 
     @property
     def kept(self) -> bool:
+        """Whether it stays f32."""
         return self.form == "f32"
 
 
@@ -64,6 +65,7 @@ class Quantisation(Conversion):
 
     @property
     def summary(self) -> str:
+        """One line: layers, samples, what was lost."""
         count = sum(not layer.kept for layer in self.layers)
         same = f", the same top-1 in {self.whole.same} of {self.whole.rows}" if self.whole.rows else ""
         return (f"{count} of {len(self.layers)} layers are int8; on {self.samples} calibration samples, "
@@ -126,7 +128,13 @@ def quantize(source: Any, target: str | os.PathLike[str], calibration: Any, *,
     "int8" as a .json, to do the same as was done when that was made.
 
     ranges: how the range of a tensor is found: "percentile" (the default), "min-max" or "mse".
-    keep: names of nodes that stay f32. All else is as in convert.
+    keep: names of nodes that stay f32. All else is as in convert, errors too; a sample of another type or
+    shape than the input's is a TypeError or a ValueError.
+
+    >>> rows = np.random.default_rng(1).standard_normal((32, 4)).astype(np.float32)
+    >>> made = libai.quantize("net.onnx", "small.lai", {"x": rows}, progress=False)
+    >>> made.samples, made.layers[0].name, made.layers[0].kept
+    (32, 'gemm', False)
     """
     if ranges is not None and ranges not in _RANGES:
         raise ValueError(f"ranges is {ranges!r}, needed is 'percentile', 'min-max' or 'mse'")

@@ -49,6 +49,7 @@ class OnModel(Turns):
         return reopen, (type(self), self.path, self.digest, self._asked)
 
     def take_turn(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """function(*arguments) when no other thread is in a call, and nobody frees the handle meanwhile."""
         if self._was_busy:
             raise RuntimeError(f"{self._title()} was in a call of another thread at the fork, here "
                                "it has to be opened anew")
@@ -56,6 +57,7 @@ class OnModel(Turns):
             return super().take_turn(function, *arguments)
 
     def after_fork(self) -> None:
+        """In the child: what was in a call of another thread refuses more."""
         self._lock = threading.RLock()  # a thread that is not there may hold the other
         self._was_busy |= self._is_busy
         super().after_fork()

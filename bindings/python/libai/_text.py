@@ -32,7 +32,12 @@ class TextModel(OnModel):
     """A model that writes text: `for character in model.write(seed=7)`, or `model(seed=7)` whole.
 
     The same seed and wishes give the same text on every machine. One text grows at a time: a new
-    one ends that before it.
+    one ends that before it: going on with the earlier is a RuntimeError. Threads may share a model, and wait
+    for each other.
+
+    >>> poet = libai.TextModel("poems.lai", threads=1)
+    >>> [line[:1] for line in poet(acrostic="春夏秋冬").split()]
+    ['春', '夏', '秋', '冬']
     """
 
     _kind = "writer"
@@ -53,7 +58,12 @@ class TextModel(OnModel):
         """The characters of a text, the last of a line with its mark. start: how the text begins.
         acrostic: the first character of each line. theme: characters wanted somewhere.
         temperature, top_p: None is what the model's recipe says. simplified: the script in which
-        it writes; it reads either. rules: whether rhymes and tones of the recipe hold."""
+        it writes; it reads either. rules: whether rhymes and tones of the recipe hold. What the vocabulary
+        has not, or the form no place for, is an Error.
+
+        >>> next(poet.write(start="山高"))
+        '山'
+        """
         options = lib.sized(lib.TextOptions)
         options.flags = (SIMPLIFIED if simplified else 0) | (0 if rules else NO_RULES)
         options.seed = lib.integer(seed, "seed", 0, UINT64_MAX)

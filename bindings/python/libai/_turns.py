@@ -44,6 +44,7 @@ class Turns:
         return ValueError(f"{self._title()} is closed")
 
     def close(self) -> None:
+        """Frees it, or has the call under way do so at its end. Any thread may, and more than once."""
         self._is_closed = True
         if not self._is_busy:
             self._release()
