@@ -448,6 +448,8 @@ static void make_q_conv(any *a, step *s)
     p->group = one_in(a, 4) ? 2 : 1;
     make_finish(a, &p->finish, has_residual);
     int64_t x[4] = {1 + below(a, 2), 1 + below(a, 35), 1 + below(a, 9), 1 + below(a, 17)};
+    if (one_in(a, 4))
+        x[2] = 14 + below(a, 50); /* shared out by rows */
     if (p->group == 2)
         x[1] = 32;
     int64_t w[4] = {1 + below(a, 50), x[1] / p->group, p->window.kernel[0], p->window.kernel[1]};
