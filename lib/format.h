@@ -108,6 +108,9 @@ enum {
     /* Weights of s8 of depthwise QLinearConv, dim [C][1][KH][KW]: [C/16][KH][kw/4][16 c][4 kw]; what
      * does not exist is zeros. */
     AI_LAYOUT_QDEPTHWISE16 = 11,
+    /* The same as QCONV16, dim [OC][IC][KH][KW], IC a multiple of 64:
+     * [OC/16][IC/64][KH][KW][ic/4][16 oc][4 ic]. */
+    AI_LAYOUT_QCONV64 = 12,
     AI_LAYOUT_COUNT
 };
 

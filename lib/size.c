@@ -113,6 +113,9 @@ bool ai_layout_bytes(uint32_t layout, ai_type type, uint32_t rank, const int64_t
                ((rank == 2 && product_of(bytes, round16(dim[0]), (dim[1] + 3) / 4, 4, 1, 1)) ||
                 (rank == 4 &&
                  product_of(bytes, round16(dim[0]), (dim[1] + 3) / 4, 4, dim[2], dim[3])));
+    case AI_LAYOUT_QCONV64:
+        return type == AI_S8 && rank == 4 && dim[1] % 64 == 0 &&
+               product_of(bytes, round16(dim[0]), dim[1], dim[2], dim[3], 1);
     case AI_LAYOUT_QDEPTHWISE16:
         return type == AI_S8 && rank == 4 && dim[1] == 1 &&
                product_of(bytes, round16(dim[0]), dim[2], (dim[3] + 3) / 4, 4, 1);

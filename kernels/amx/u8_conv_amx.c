@@ -1,63 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Products of u8 and s8 by TDPBUSD: two tiles of up to 16 pixels by two panels of 16 outputs. The
- * panels of weights are tiles as they are. So are pixels whose taps are up to 64 bytes on end, as a
- * row of a 3x3 kernel in blocks of 16 channels; the inputs of others are laid in rows of 64 bytes
- * first, once for all panels of a strip. */
-#include <string.h>
-
-#include "u8_finish_vnni.h"
+ * Products of u8 and s8 by TDPBUSD. The panels of weights are tiles as they are. So are pixels
+ * whose taps are up to 64 bytes on end, as a row of a 3x3 kernel in blocks of 16 channels. Maps of
+ * 64 channels at each tap, and of up to 4, are laid anew so that theirs are. The inputs of others
+ * are laid in rows of 64 bytes, once for all panels of a strip. */
+#include "u8_tiles_amx.h"
 
 ai_kernel_fn ai_u8_conv_32x32_amx;
 ai_kernel_fn ai_u8_conv_14x32_vnni;
 
-/* A step of a sum is up to 16 fours of inputs; that many if they are laid in rows. */
-enum { TILE = 16, FOURS = 16, STEP = TILE * FOURS * 4 };
-
-/* Fewer pixels, or a shorter sum, and VNNI is as fast. Shorter runs, or rows narrower than a tile,
- * and it is as fast to lay inputs in rows. */
-enum { LEAST_PIXELS = 8, LEAST_FOURS = 16, LEAST_RUN = 8, MOST_THIN = 256 };
-
-typedef struct strip {
-    const ai_q_conv_args *args;
-    finish finish;
-    int32_t pixels;     /* of a tile: 4 to 16 */
-    int32_t tiles;      /* of this strip: an even number */
-    int32_t row_tiles;  /* direct: of a row of outputs */
-    int32_t fours;      /* of a step */
-    int64_t steps;      /* of a sum */
-    int32_t ahead;      /* lines of weights to fetch in each step: where a map is one strip */
-    int64_t pixel_step; /* of a tile: bytes from row to row */
-    bool is_direct;     /* tiles are loaded from where they lie */
-    bool is_whole;      /* fours of taps are 16 bytes */
-    const uint8_t *in[AI_Q_PIXELS];
-    uint8_t *out[AI_Q_PIXELS];
-    const uint8_t *residual[AI_Q_PIXELS];
-} strip;
-
-/* ---- Tiles: 0 to 3 are sums, 4 and 5 pixels, 6 and 7 panels. The intrinsics of gcc 12 do not say
- * what memory they touch. ---- */
-
-#define MOVE(instruction, at, step)                                                                \
-    __asm__ volatile(instruction ::"r"(at), "r"((int64_t)(step)) : "memory")
-#define LOAD(tile, from, step) MOVE("tileloadd (%0,%1,1), %%tmm" #tile, from, step)
-#define STORE(tile, to)        MOVE("tilestored %%tmm" #tile ", (%0,%1,1)", to, 64)
-#define ZERO(tile)             __asm__ volatile("tilezero %%tmm" #tile ::)
-#define DOT(sum, pixels, panel)                                                                    \
-    __asm__ volatile("tdpbusd %%tmm" #panel ", %%tmm" #pixels ", %%tmm" #sum ::)
-
-static void configure(int32_t pixels, int32_t fours)
-{
-    struct {
-        uint8_t palette, start, none[14];
-        uint16_t bytes[16];
-        uint8_t rows[16];
-    } c = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        c.bytes[i] = (uint16_t)(i == 4 || i == 5 ? 4 * fours : 64);
-        c.rows[i] = (uint8_t)(i < 6 ? pixels : fours);
-    }
-    __asm__ volatile("ldtilecfg %0" ::"m"(c));
-}
+/* Fewer pixels, or a shorter sum, and VNNI is as fast. Shorter runs, or rows that fill less of a
+ * tile, and it is as fast to lay inputs in rows. */
+enum { LEAST_PIXELS = 8, LEAST_FOURS = 16, LEAST_RUN = 8, LEAST_ROW = 12 };
 
 /* ---- Inputs in rows ---- */
 
@@ -94,15 +47,15 @@ INLINE void pack_blocks(const strip *s, const uint8_t *const *in, const int64_t 
     }
 }
 
-/* Tiles of a step follow each other. The last step has fours of the one before again, as zeros. */
+/* A tile's steps follow each other. The last step has fours of the one before again, as zeros. */
 static void pack(const strip *s)
 {
     const ai_q_conv_args *a = s->args;
     const int again = (int)(s->steps * 16 - a->tap_count);
     for (int32_t tile = 0; tile < s->tiles; tile++) {
         const uint8_t *const *in = s->in + tile * s->pixels;
-        uint8_t *to = a->rows + tile * s->steps * STEP;
-        for (int64_t i = 0; i < s->steps; i++, to += STEP) {
+        uint8_t *to = a->rows + tile * s->steps * s->pixels * 64;
+        for (int64_t i = 0; i < s->steps; i++, to += s->pixels * 64) {
             const int skip = i == s->steps - 1 ? again : 0;
             const int64_t *taps = a->taps + i * 16 - skip;
             const __mmask16 mask = (__mmask16)(0xffff << skip);
@@ -114,127 +67,7 @@ static void pack(const strip *s)
     }
 }
 
-/* ---- The epilogue ---- */
-
-INLINE void store_four(uint8_t *const *out, int64_t plane, __m512i bytes)
-{
-    uint8_t *first = out[0] + plane;
-    if (out[1] - out[0] == 16 && out[2] - out[1] == 16 && out[3] - out[2] == 16) {
-        _mm512_storeu_si512(first, bytes);
-        return;
-    }
-    _mm_storeu_si128((__m128i *)(void *)first, _mm512_castsi512_si128(bytes));
-    _mm_storeu_si128((__m128i *)(void *)(out[1] + plane), _mm512_extracti32x4_epi32(bytes, 1));
-    _mm_storeu_si128((__m128i *)(void *)(out[2] + plane), _mm512_extracti32x4_epi32(bytes, 2));
-    _mm_storeu_si128((__m128i *)(void *)(out[3] + plane), _mm512_extracti32x4_epi32(bytes, 3));
-}
-
-#define SUM(j)   product(_mm512_add_epi32(_mm512_load_si512(from + 16 * (j)), bias), scale)
-#define ADDED(j) s##j = added(&a, s##j, residual[j] + residual_plane);
-
-/* Two tiles, four pixels at a time; the last four end with them. */
-INLINE void finish_pixels(const strip *s, const int32_t *sums, int32_t panel, int32_t tile,
-                          bool has_residual)
-{
-    const ai_q_conv_args a = *s->args; /* copies: no byte that is stored is theirs */
-    const finish copy = s->finish, *f = &copy;
-    const int32_t pixels = 2 * s->pixels;
-    const __m512i bias = _mm512_loadu_si512(a.bias + panel * 16);
-    const __m512 scale = _mm512_loadu_ps(a.scale + panel * 16);
-    const int64_t plane = panel * a.out_plane, residual_plane = panel * a.residual_plane;
-    uint8_t *const *outs = s->out + tile * s->pixels;
-    const uint8_t *const *residuals = s->residual + tile * s->pixels;
-    for (int32_t i = 0; i < pixels; i += 4) {
-        const int32_t at = i + 4 <= pixels ? i : pixels - 4;
-        const int32_t *from = sums + at * 16;
-        const uint8_t *const *residual = residuals + at;
-        __m512 x0 = SUM(0), x1 = SUM(1), x2 = SUM(2), x3 = SUM(3);
-        if (f->is_capped) {
-            CAP(0) CAP(1) CAP(2) CAP(3)
-        }
-        __m512i s0 = _mm512_cvtps_epi32(x0), s1 = _mm512_cvtps_epi32(x1);
-        __m512i s2 = _mm512_cvtps_epi32(x2), s3 = _mm512_cvtps_epi32(x3);
-        if (has_residual) {
-            ADDED(0) ADDED(1) ADDED(2) ADDED(3)
-        }
-        store_four(outs + at, plane, packed(f, s0, s1, s2, s3));
-    }
-}
-
-static void finish_tiles(const strip *s, const int32_t *sums, int32_t panel, int32_t tile)
-{
-    if (s->args->residual)
-        finish_pixels(s, sums, panel, tile, true);
-    else
-        finish_pixels(s, sums, panel, tile, false);
-}
-
-/* ---- The sums ---- */
-
-INLINE void dots(const strip *s, const uint8_t *in0, const uint8_t *in1, const int8_t *w,
-                 int64_t second, bool has_second)
-{
-    LOAD(4, in0, s->pixel_step);
-    LOAD(6, w, 64);
-    LOAD(5, in1, s->pixel_step);
-    DOT(0, 4, 6);
-    DOT(1, 5, 6);
-    if (has_second) {
-        LOAD(7, w + second, 64);
-        DOT(2, 4, 7);
-        DOT(3, 5, 7);
-    }
-}
-
-/* Where a tile's inputs begin. */
-static const uint8_t *tile_inputs(const strip *s, int32_t tile)
-{
-    return s->is_direct ? s->in[tile * s->pixels] : s->args->rows + tile * s->steps * STEP;
-}
-
-/* Two tiles of one panel or two. The weights of the last step end with the panel. */
-INLINE void compute(const strip *s, int32_t panel, int32_t tile, bool has_second)
-{
-    _Alignas(64) int32_t sums[2][2 * TILE * 16];
-    const ai_q_conv_args *a = s->args;
-    const int64_t second = a->tap_count * 64;
-    const uint8_t *in0 = tile_inputs(s, tile), *in1 = tile_inputs(s, tile + 1);
-    const int8_t *w = a->weights + panel * second;
-    /* of the panels behind these: each pair of tiles fetches a part */
-    const int8_t *ahead = w + 2 * second + tile / 2 * s->steps * s->ahead * 64;
-    ZERO(0);
-    ZERO(1);
-    ZERO(2);
-    ZERO(3);
-    for (int64_t i = 0; i < s->steps; i++) {
-        const int64_t at = s->is_direct ? a->taps[i * s->fours] : i * STEP;
-        const int64_t from = i + 1 < s->steps ? i * s->fours : a->tap_count - s->fours;
-        for (int32_t j = 0; j < s->ahead; j++)
-            _mm_prefetch((const char *)(ahead + j * 64), _MM_HINT_T1);
-        ahead += s->ahead * 64;
-        dots(s, in0 + at, in1 + at, w + from * 64, second, has_second);
-    }
-    STORE(0, sums[0]);
-    STORE(1, sums[0] + s->pixels * 16);
-    if (has_second) {
-        STORE(2, sums[1]);
-        STORE(3, sums[1] + s->pixels * 16);
-    }
-    finish_tiles(s, sums[0], panel, tile);
-    if (has_second)
-        finish_tiles(s, sums[1], panel + 1, tile);
-}
-
-static void compute_panels(const strip *s)
-{
-    const ai_q_conv_args *a = s->args;
-    int32_t panel = a->panel_begin;
-    for (; panel + 2 <= a->panel_end; panel += 2)
-        for (int32_t tile = 0; tile < s->tiles; tile += 2)
-            compute(s, panel, tile, true);
-    for (int32_t tile = 0; tile < s->tiles && panel < a->panel_end; tile += 2)
-        compute(s, panel, tile, false);
-}
+/* ---- Strips ---- */
 
 static void point(strip *s, int32_t pixel, int64_t row, int64_t col)
 {
@@ -274,23 +107,25 @@ static void point_rows(strip *s, int64_t first, int64_t count)
     }
 }
 
-/* Taps in runs of as many bytes on end as there are in the first: how many fours, or 0. */
-static int32_t run_of(const ai_q_conv_args *a)
+/* Taps in runs of as many bytes on end as there are in the first: how many fours, or 0. Not worth a
+ * second copy. */
+static __attribute__((noinline)) int32_t run_of(const int64_t *taps, int64_t count)
 {
     int64_t run = 1;
-    while (run < a->tap_count && a->taps[run] == a->taps[run - 1] + 4)
+    while (run < count && taps[run] == taps[run - 1] + 4)
         run++;
-    if (a->tap_count % run)
+    if (count % run)
         return 0;
-    for (int64_t i = run; i < a->tap_count; i += run)
+    for (int64_t i = run; i < count; i += run)
         for (int64_t j = 1; j < run; j++)
-            if (a->taps[i + j] != a->taps[i] + 4 * j)
+            if (taps[i + j] != taps[i] + 4 * j)
                 return 0;
     return (int32_t)run;
 }
 
 static void lay_rows(strip *s, int64_t count)
 {
+    s->steps = (s->args->tap_count + FOURS - 1) / FOURS;
     const int64_t tiles = (count + 2 * TILE - 1) / (2 * TILE) * 2;
     s->pixels = (int32_t)((count + tiles - 1) / tiles);
     s->fours = FOURS;
@@ -322,72 +157,142 @@ static void load_rows(strip *s)
     }
 }
 
-/* ---- Maps of up to 4 channels: a pixel's are 4 bytes of 16, and the row of a kernel lies on end
- * once those are laid side by side ---- */
+/* Tiles from the map itself. */
+static bool load_runs(strip *s, int32_t run)
+{
+    const ai_q_conv_args *a = s->args;
+    if (run < LEAST_RUN || run > FOURS || a->ow <= TILE || a->tap_count / run > MOST_STEPS)
+        return false;
+    s->fours = run;
+    s->steps = a->tap_count / run;
+    for (int64_t i = 0; i < s->steps; i++)
+        s->at[i] = a->taps[i * run];
+    load_rows(s);
+    return true;
+}
+
+/* ---- Maps laid anew: the 64 channels of a pixel on end, or the up to 4 of its 16 bytes, so that
+ * the row of a kernel lies on end ---- */
+
+typedef struct map {
+    int64_t planes; /* of 64 channels; 0: a pixel has up to 4 */
+    int64_t plane;  /* from a block of 16 channels to the next */
+    int64_t taps;   /* of a plane */
+    int64_t last;   /* a plane's farthest tap */
+} map;
+
+static void zip(const uint8_t *in, int64_t plane, int64_t count, uint8_t *to)
+{
+    for (int64_t i = 0; i < count; i++, in += 16, to += 64) {
+        __m512i x = _mm512_castsi128_si512(LOAD16(in));
+        x = _mm512_mask_broadcast_i32x4(x, 0xf0, LOAD16(in + plane));
+        x = _mm512_mask_broadcast_i32x4(x, 0xf00, LOAD16(in + 2 * plane));
+        x = _mm512_mask_broadcast_i32x4(x, 0xf000, LOAD16(in + 3 * plane));
+        _mm512_storeu_si512(to, x);
+    }
+}
 
 static void squeeze(const uint8_t *in, int64_t count, uint8_t *to)
 {
-    const __m512i order =
-        _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 0, 4, 8, 12, 16, 20, 24, 28);
-    int64_t i = 0;
-    for (; i + 16 <= count; i += 16) {
-        __m512i x[4];
-        for (int j = 0; j < 4; j++)
-            x[j] = _mm512_maskz_loadu_epi32(0x1111, in + 16 * (i + 4 * j));
-        const __m512i low = _mm512_permutex2var_epi32(x[0], order, x[1]);
-        const __m512i high = _mm512_permutex2var_epi32(x[2], order, x[3]);
-        _mm512_storeu_si512(to + 4 * i, _mm512_mask_blend_epi32(0xff00, low, high));
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
+    for (int64_t i = 0; i < count; i += 4) {
+        const int beyond = count - i < 4 ? (int)(4 - (count - i)) : 0;
+        const __m512i x = _mm512_maskz_loadu_epi32(0x1111 >> 4 * beyond, in + 16 * i);
+        _mm512_mask_storeu_epi32(to + 4 * i, 0xf >> beyond, _mm512_permutexvar_epi32(order, x));
     }
-    for (; i < count; i++)
-        memcpy(to + 4 * i, in + 16 * i, 4);
 }
 
-/* The rows of a kernel, kw fours 16 bytes apart in each, and pixels a whole number of those apart.
- */
-static bool is_thin(const ai_q_conv_args *a)
+/* A tap of a map that is laid anew lies whole pixels behind the first. */
+static bool add_tap(map *m, int64_t at)
 {
-    const int64_t kw = a->kw;
-    if (kw < 4 || kw > FOURS || a->tap_count > MOST_THIN || a->tap_count % kw ||
-        a->tap_count == kw || a->in_step % 16 || a->ow <= TILE)
+    m->last = at > m->last ? at : m->last;
+    return at >= 0 && at % 16 == 0;
+}
+
+/* Taps of four bytes. */
+static bool is_thin(strip *s, map *m)
+{
+    const ai_q_conv_args *a = s->args;
+    *m = (map){0};
+    if (a->tap_count > MOST_STEPS)
         return false;
-    const int64_t row = a->taps[kw] - a->taps[0];
-    for (int64_t i = 0; i < a->tap_count; i++)
-        if (a->taps[i] != a->taps[0] + i / kw * row + i % kw * 16)
+    for (int64_t i = 0; i < a->tap_count; i++) {
+        if (!add_tap(m, a->taps[i] - a->taps[0]))
             return false;
-    return row > 0 && a->in_row % row == 0;
+        s->at[i] = (a->taps[i] - a->taps[0]) / 4;
+    }
+    s->fours = run_of(s->at, a->tap_count);
+    if (s->fours < 4 || s->fours > FOURS)
+        return false;
+    s->steps = a->tap_count / s->fours;
+    for (int64_t i = 1; i < s->steps; i++)
+        s->at[i] = s->at[i * s->fours];
+    return true;
+}
+
+/* Taps of 4 blocks of 16 bytes, of one pixel after the other, which serve several windows: the same
+ * for each 4 blocks. */
+static bool is_wide(strip *s, map *m)
+{
+    const ai_q_conv_args *a = s->args;
+    const int64_t *taps = a->taps, plane = taps[4] - taps[0];
+    s->fours = FOURS;
+    s->steps = a->tap_count / FOURS;
+    if (a->tap_count % FOURS || s->steps > MOST_STEPS || plane <= 0 || a->in_step != 16)
+        return false;
+    m->plane = plane;
+    for (m->taps = 1; m->taps < s->steps; m->taps++)
+        if (taps[m->taps * FOURS] - taps[0] >= 4 * plane)
+            break;
+    m->planes = s->steps / m->taps;
+    if (m->taps == 1 || s->steps % m->taps)
+        return false;
+    for (int64_t i = 0; i < a->tap_count; i++) {
+        const int64_t step = i / FOURS, at = taps[step % m->taps * FOURS] - taps[0];
+        const int64_t block = step / m->taps * 4 + i % FOURS / 4;
+        if (!add_tap(m, at) || taps[i] - taps[0] != block * plane + i % 4 * 4 + at)
+            return false;
+    }
+    return true;
+}
+
+/* Lays what rows of outputs read: so many bytes of each block. */
+static void lay(strip *s, const map *m, const ai_q_conv_args *a, int64_t bytes, int64_t first)
+{
+    const uint8_t *in = a->in + first * a->in_row + a->taps[0];
+    if (!m->planes)
+        squeeze(in, bytes / 16, a->rows);
+    for (int64_t i = 0; i < m->planes; i++)
+        zip(in + i * 4 * m->plane, m->plane, bytes / 16, a->rows + i * 4 * bytes);
+    for (int64_t i = 0; m->planes && i < s->steps; i++)
+        s->at[i] = 4 * (i / m->taps * bytes + a->taps[i % m->taps * FOURS] - a->taps[0]);
 }
 
 /* As many rows of outputs at a time as there is room for their inputs. */
-static bool load_thin(const strip *thick)
+static bool load_laid(strip *s)
 {
-    const ai_q_conv_args *a = thick->args;
-    const int64_t kw = a->kw, kh = a->tap_count / kw, row = a->taps[kw] - a->taps[0];
-    const int64_t columns = (a->ow - 1) * (a->in_step / 16) + kw, stride = a->in_row / row;
-    const int64_t room = (a->tap_count + FOURS - 1) / FOURS * AI_Q_PIXELS * 64 / (4 * columns);
-    if (room < kh)
+    const ai_q_conv_args *a = s->args;
+    map found = {0}, *m = &found;
+    if (!is_wide(s, m) && !is_thin(s, m))
         return false;
-    int64_t taps[MOST_THIN];
-    ai_q_conv_args thin = *a;
-    strip s = *thick;
-    s.args = &thin;
-    s.fours = (int32_t)kw;
-    s.steps = kh;
-    thin.taps = taps;
-    thin.in_step = a->in_step / 4;
-    thin.in_row = stride * columns * 4;
-    for (int64_t i = 0; i < kh; i++)
-        taps[i * kw] = i * columns * 4;
-    const int32_t most = (int32_t)((room - kh) / stride + 1);
-    for (int32_t first = a->row_begin; first < a->row_end; first = thin.row_end) {
-        thin.row_begin = first;
-        thin.row_end = a->row_end - first < most ? a->row_end : first + most;
-        const int64_t rows = (thin.row_end - first - 1) * stride + kh;
-        for (int64_t i = 0; i < rows; i++)
-            squeeze(a->in + first * a->in_row + a->taps[0] + i * row, columns,
-                    a->rows + i * columns * 4);
-        thin.in = a->rows - first * thin.in_row;
-        load_rows(&s);
+    const int64_t row = (a->ow - 1) * a->in_step + m->last + 16;
+    const int64_t bytes = (a->tap_count + FOURS - 1) / FOURS * AI_Q_PIXELS * 64;
+    const int64_t room = m->planes ? bytes / (4 * m->planes) : 4 * bytes;
+    if (room < row || a->in_step % 16 || a->in_row % 16 || a->in_row <= 0)
+        return false;
+    const int64_t most = (room - row) / a->in_row + 1;
+    ai_q_conv_args laid = *a;
+    s->args = &laid;
+    laid.in_step = m->planes ? 4 * a->in_step : a->in_step / 4;
+    laid.in_row = m->planes ? 4 * a->in_row : a->in_row / 4;
+    for (int32_t first = a->row_begin; first < a->row_end; first = laid.row_end) {
+        laid.row_begin = first;
+        laid.row_end = a->row_end - first < most ? a->row_end : first + (int32_t)most;
+        laid.in = a->rows - first * laid.in_row;
+        lay(s, m, a, (laid.row_end - first - 1) * a->in_row + row, first);
+        load_rows(s);
     }
+    s->args = a;
     return true;
 }
 
@@ -399,13 +304,9 @@ void ai_u8_conv_32x32_amx(const void *args)
         ai_u8_conv_14x32_vnni(args);
         return;
     }
-    const int32_t run = run_of(a);
-    strip s = {.args = a, .finish = finish_of(a), .fours = run, .is_whole = run && run % 4 == 0};
-    const bool is_direct = run >= LEAST_RUN && run <= FOURS && a->ow > TILE;
-    s.steps = is_direct ? a->tap_count / run : (a->tap_count + FOURS - 1) / FOURS;
-    if (is_direct)
-        load_rows(&s);
-    else if (!is_thin(a) || !load_thin(&s))
+    const int32_t run = run_of(a->taps, a->tap_count);
+    strip s = {.args = a, .finish = finish_of(a), .is_whole = run && run % 4 == 0};
+    if (a->ow < LEAST_ROW || (!load_runs(&s, run) && !load_laid(&s)))
         lay_rows(&s, count);
     __asm__ volatile("tilerelease" ::);
 }

@@ -94,7 +94,9 @@ static void get_window(const ai_step *s, ai_window3 *v)
 static ai_status check_operands(const ai_step *s, const ai_q_conv_params *p, ai_error *err)
 {
     const ai_tensor *x = s->in[0];
-    uint32_t layout = is_depthwise(s) ? AI_LAYOUT_QDEPTHWISE16 : AI_LAYOUT_QCONV16;
+    uint32_t layout = s->in[1]->layout;
+    if (layout != AI_LAYOUT_QDEPTHWISE16 && layout != AI_LAYOUT_QCONV64)
+        layout = AI_LAYOUT_QCONV16;
     ai_status status = ai_need_type(s, 0, AI_U8, err);
 
     if (status != AI_OK || (status = ai_q_check_weight(s, layout, err)) != AI_OK ||
@@ -244,23 +246,25 @@ static ai_status check(ai_step *s, ai_error *err)
 
 static ai_status prepare(ai_step *s, ai_error *err)
 {
-    return ai_choose(s, 0, is_depthwise(s) ? AI_K_Q_DEPTHWISE : AI_K_Q_CONV, AI_U8, AI_S8,
-                     s->in[1]->layout, err);
+    if (is_depthwise(s))
+        return ai_choose(s, 0, AI_K_Q_DEPTHWISE, AI_U8, AI_S8, AI_LAYOUT_QDEPTHWISE16, err);
+    return ai_choose(s, 0, AI_K_Q_CONV, AI_U8, AI_S8, AI_LAYOUT_QCONV16, err);
 }
 
 /* ---- Run ---- */
 
-/* By block of 16 channels, kernel position, four channels: the order of the weights. */
+/* By block of 16 or 64 channels, kernel position, four channels: the order of the weights. */
 static void fill_taps(const ai_step *s, const ai_window3 *v, int64_t *taps)
 {
     const ai_tensor *x = s->in[0];
     int64_t fours = (s->in[1]->dim[1] + 3) / 4;
-    for (int64_t first = 0; first < fours; first += 4) {
+    int64_t block = s->in[1]->layout == AI_LAYOUT_QCONV64 ? 16 : 4;
+    for (int64_t first = 0; first < fours; first += block) {
         for (int64_t h = 0; h < v->kernel[1]; h++) {
             for (int64_t w = 0; w < v->kernel[2]; w++) {
-                for (int64_t i = first; i < ai_min(first + 4, fours); i++)
-                    *taps++ = first / 4 * x->plane + h * v->dilation[1] * x->row +
-                              w * v->dilation[2] * 16 + (i - first) * 4;
+                for (int64_t i = first; i < ai_min(first + block, fours); i++)
+                    *taps++ = i / 4 * x->plane + h * v->dilation[1] * x->row +
+                              w * v->dilation[2] * 16 + i % 4 * 4;
             }
         }
     }

@@ -298,7 +298,8 @@ static void set_blocks_out(placer *p, uint32_t index)
 static bool is_q_weight(const ai_graph *graph, const ai_graph_node *node, uint32_t i)
 {
     const ai_value *w = ai_pass_input(graph, node, i);
-    return w != NULL && (w->layout == AI_LAYOUT_QCONV16 || w->layout == AI_LAYOUT_QDEPTHWISE16);
+    return w != NULL && (w->layout == AI_LAYOUT_QCONV16 || w->layout == AI_LAYOUT_QCONV64 ||
+                         w->layout == AI_LAYOUT_QDEPTHWISE16);
 }
 
 static void place_node(placer *p, uint32_t index)

@@ -115,13 +115,21 @@ static int64_t panel_bytes(const weights *w)
     return (w->inner + 3) / 4 * w->taps * 64;
 }
 
+static uint8_t layout_of(const weights *w)
+{
+    if (w->form == AI_WEIGHT_DEPTHWISE)
+        return AI_LAYOUT_QDEPTHWISE16;
+    return w->taps > 1 && w->inner % 64 == 0 ? AI_LAYOUT_QCONV64 : AI_LAYOUT_QCONV16;
+}
+
 /* Where in its panel the weight of channel c of an output lies. */
 static int64_t place(const weights *w, int64_t output, int64_t c, int64_t tap)
 {
     int64_t fours = (w->inner + 3) / 4;
-    int64_t block = c / LANES;
-    int64_t in_block = fours - block * 4 < 4 ? fours - block * 4 : 4;
-    int64_t row = block * 4 * w->taps + tap * in_block + c % LANES / 4;
+    int64_t most = layout_of(w) == AI_LAYOUT_QCONV64 ? 16 : 4;
+    int64_t first = c / 4 / most * most;
+    int64_t in_block = fours - first < most ? fours - first : most;
+    int64_t row = first * w->taps + tap * in_block + c / 4 - first;
     if (w->form == AI_WEIGHT_DEPTHWISE) {
         c = tap % w->columns;
         row = tap / w->columns * ((w->columns + 3) / 4) + c / 4;
@@ -214,7 +222,6 @@ bool ai_quantised_weights(ai_graph *graph, const ai_graph_node *node, ai_weight_
     constants[2] = add(graph, node, "scale", AI_F32, 1, &whole, scale, whole * 4);
     if (constants[0] < 0 || constants[1] < 0 || constants[2] < 0)
         return false;
-    graph->values[constants[0]].layout =
-        form == AI_WEIGHT_DEPTHWISE ? AI_LAYOUT_QDEPTHWISE16 : AI_LAYOUT_QCONV16;
+    graph->values[constants[0]].layout = layout_of(&w);
     return true;
 }

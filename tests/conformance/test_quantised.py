@@ -94,7 +94,8 @@ def zero_of(kind: type, zero: int) -> int:
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int8])
 @pytest.mark.parametrize("channels, kernel, stride, group", [
-    (3, 7, 2, 1), (16, 1, 1, 1), (20, 3, 1, 1), (64, 3, 2, 1), (32, 3, 1, 2), (5, 1, 2, 1)])
+    (3, 7, 2, 1), (16, 1, 1, 1), (20, 3, 1, 1), (64, 3, 2, 1), (128, 3, 1, 1), (128, 3, 1, 2),
+    (32, 3, 1, 2), (5, 1, 2, 1)])
 def test_conv(tmp_path, kind, channels, kernel, stride, group):
     shape = (2, channels, 13, 17)
     net = Network(channels + kernel, kind)

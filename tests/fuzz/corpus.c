@@ -220,6 +220,7 @@ static const seed seeds[] = {
     {AI_OP_Q_CONV, 1, 1, "Ui1,20,6,5 qc18,20,3,3@10 ic32 fc32", Q_CONV(3, 1, 1, 1, 5)},
     {AI_OP_Q_CONV, 1, 1, "Ui2,32,6,5 qc32,16,1,1@10 ic32 fc32 Ui2,32,6,5", Q_CONV(1, 1, 0, 2, 7)},
     {AI_OP_Q_CONV, 1, 1, "Ui1,3,9,8 qc16,3,3,3@10 ic16 fc16", Q_CONV(3, 2, 1, 1, 5)},
+    {AI_OP_Q_CONV, 1, 1, "Ui1,64,6,13 qc16,64,3,3@12 ic16 fc16", Q_CONV(3, 1, 1, 1, 5)},
     {AI_OP_Q_CONV, 1, 1, "Ui1,18,6,5 qc18,1,3,3@11 ic32 fc32", Q_CONV(3, 2, 1, 18, 5)},
     {AI_OP_Q_CONV, 1, 1, "Ui1,18,6,7 qc18,1,5,5@11 ic32 fc32 Ui1,18,6,7", Q_CONV(5, 1, 2, 18, 9)},
     {AI_OP_Q_GEMM, 1, 0, "ui3,5 qc18,5@10 ic32 fc32", {.q_gemm = {FINISH(5)}}},

@@ -38,7 +38,7 @@ static void compare_bytes(const row *k, const bytes *got, const bytes *want, con
 
 /* ---- Products ---- */
 
-enum form { TAPS_ANYWHERE, BLOCKS, THIN, DEPTHWISE };
+enum form { TAPS_ANYWHERE, BLOCKS, WIDE, THIN, DEPTHWISE };
 
 typedef struct product {
     ai_q_conv_args a;
@@ -107,8 +107,8 @@ static void make_depthwise(product *p, rng *r)
                   (a->ow - 1) * a->in_step + taps[kh * whole - 1] + 16;
 }
 
-/* The windows of a convolution over blocks of 16 channels, of which the last may have fewer, or
- * over up to 4 channels. */
+/* The windows of a convolution over blocks of 16 channels, of which the last may have fewer, over
+ * blocks of 64, or over up to 4 channels. */
 static void make_window(product *p, rng *r)
 {
     ai_q_conv_args *a = &p->a;
@@ -119,17 +119,18 @@ static void make_window(product *p, rng *r)
     const int64_t span = (p->kw - 1) * right * 16 + 16;
     const int64_t pitch = first + (a->ow - 1) * stride * step + span + 16 * rng_range(r, 0, 3);
     const int64_t plane = ((p->rows - 1) * stride + (p->kh - 1) * down + 1) * pitch;
+    const int64_t each = p->form == WIDE ? 4 : 1;
     int64_t i = 0;
     a->kw = right == 1 ? p->kw : 0;
     a->in_step = stride * step;
     a->in_row = stride * pitch;
-    for (int64_t block = 0; block < p->blocks; block++) {
-        const int64_t fours = block + 1 < p->blocks ? 4 : p->last_fours;
+    for (int64_t block = 0; block < p->blocks; block += each) {
+        const int64_t fours = block + each < p->blocks ? 4 * each : 4 * each - 4 + p->last_fours;
         for (int64_t y = 0; y < p->kh; y++)
             for (int64_t x = 0; x < p->kw; x++)
                 for (int64_t four = 0; four < fours; four++)
-                    taps[i++] =
-                        first + block * plane + y * down * pitch + 16 * x * right + 4 * four;
+                    taps[i++] = first + (block + four / 4) * plane + y * down * pitch +
+                                16 * x * right + four % 4 * 4;
     }
     p->in_bytes = (p->rows - 1) * a->in_row + (a->ow - 1) * a->in_step + taps[a->tap_count - 1] + 4;
 }
@@ -205,6 +206,12 @@ static void make_kernel(product *p, rng *r)
         p->kw = PICK(r, 1, 2, 3, 3, 4, 7);
         p->blocks = rng_range(r, 1, 5);
         p->last_fours = PICK(r, 4, 4, 4, 1, 2, 3);
+        break;
+    case WIDE:
+        p->kh = PICK(r, 1, 2, 3, 3);
+        p->kw = PICK(r, 1, 2, 3, 3, 5);
+        p->blocks = PICK(r, 4, 8);
+        p->last_fours = 4;
         break;
     case THIN:
         p->kh = PICK(r, 3, 4, 7);
@@ -290,6 +297,7 @@ void round_q_conv(const row *k, rng *r)
     }
     round_product(k, r, TAPS_ANYWHERE);
     round_product(k, r, BLOCKS);
+    round_product(k, r, WIDE);
     round_product(k, r, THIN);
 }
 

@@ -460,8 +460,14 @@ static void make_q_conv(any *a, step *s)
         p->group = (uint32_t)(w[0] = x[1]);
         w[1] = one_in(a, 30) ? 2 : 1;
     }
+    uint8_t layout = is_depthwise ? AI_LAYOUT_QDEPTHWISE16 : AI_LAYOUT_QCONV16;
+    if (layout == AI_LAYOUT_QCONV16 && one_in(a, 4)) {
+        layout = AI_LAYOUT_QCONV64;
+        w[1] = 64 * (1 + below(a, 2));
+        x[1] = w[1] * p->group;
+    }
     make_image(a, s, 0, x);
-    make_constants(a, s, is_depthwise ? AI_LAYOUT_QDEPTHWISE16 : AI_LAYOUT_QCONV16, 4, w);
+    make_constants(a, s, layout, 4, w);
     if (!has_residual)
         return;
     int64_t y[4] = {x[0], w[0], 1, 1};
