@@ -37,6 +37,8 @@ enum {
     AI_K_TO_BYTES, /* ai_to_bytes_args */
     AI_K_Q_CONV, /* ai_q_conv_args: u8 in and out, weights of s8 in QCONV16 */
     AI_K_Q_DEPTHWISE, /* ai_q_conv_args: the same, each output of its own channel; QDEPTHWISE16 */
+    AI_K_LOOKUP, /* ai_lookup_args */
+    AI_K_FROM_BYTES, /* ai_from_bytes_args */
     AI_K_COUNT
 };
 
@@ -185,6 +187,22 @@ typedef struct ai_to_bytes_args {
     float        scale;
     int32_t      zero;
 } ai_to_bytes_args;
+
+/* out[i] = (in[i] - zero) * scale */
+typedef struct ai_from_bytes_args {
+    const uint8_t *in;
+    float         *out;
+    int64_t        count;
+    float          scale;
+    int32_t        zero;
+} ai_from_bytes_args;
+/* out[i] = table[in[i]] */
+typedef struct ai_lookup_args {
+    const uint8_t *in;
+    const uint8_t *table; /* [256] */
+    uint8_t       *out;
+    int64_t        count;
+} ai_lookup_args;
 
 enum { AI_Q_PIXELS = 64 };
 

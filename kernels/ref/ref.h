@@ -19,6 +19,8 @@ ai_kernel_fn ai_u8_conv_ref;
 ai_kernel_fn ai_u8_depthwise_ref;
 ai_kernel_fn ai_u8_max_pool_ref;
 ai_kernel_fn ai_u8_to_bytes_ref;
+ai_kernel_fn ai_u8_from_bytes_ref;
+ai_kernel_fn ai_u8_lookup_ref;
 
 /* NaN stays NaN. */
 static inline float clamp(float x, float lo, float hi)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Tensors of u8 in plain C: the greatest of a window, numbers to bytes. */
+ * Tensors of u8 in plain C: the greatest of a window, numbers to bytes and back, bytes by a
+ * table. */
 #include <string.h>
 
 #include "ref.h"
@@ -40,4 +41,18 @@ void ai_u8_to_bytes_ref(const void *args)
         x = x < hi ? x : hi;
         a->out[i] = (uint8_t)((int32_t)rintf(x) + a->zero);
     }
+}
+
+void ai_u8_from_bytes_ref(const void *args)
+{
+    const ai_from_bytes_args *a = args;
+    for (int64_t i = 0; i < a->count; i++)
+        a->out[i] = (float)(a->in[i] - a->zero) * a->scale;
+}
+
+void ai_u8_lookup_ref(const void *args)
+{
+    const ai_lookup_args *a = args;
+    for (int64_t i = 0; i < a->count; i++)
+        a->out[i] = a->table[a->in[i]];
 }

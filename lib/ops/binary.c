@@ -162,6 +162,8 @@ static ai_status prepare_binary(ai_step *s, ai_error *err)
     ai_status status = ai_choose(s, 0, AI_K_BINARY + op, AI_F32, AI_F32, AI_LAYOUT_PLAIN, err);
     if (status == AI_OK && is_of_bytes(s))
         status = ai_choose(s, 1, AI_K_TO_BYTES, AI_U8, AI_U8, AI_LAYOUT_PLAIN, err);
+    if (status == AI_OK && is_of_bytes(s))
+        status = ai_choose(s, 2, AI_K_FROM_BYTES, AI_U8, AI_U8, AI_LAYOUT_PLAIN, err);
     return status;
 }
 
@@ -175,8 +177,8 @@ static void run_bytes(const ai_step *s, const ai_binary_row *row, float *a)
     float *result = row->a_step > 0 ? a : b;
     for (int64_t i = 0; i < row->count; i += CHUNK) {
         int64_t n = row->count - i < CHUNK ? row->count - i : CHUNK;
-        ai_q_numbers(in_a + i * row->a_step, row->a_step > 0 ? n : 1, &p->a, a);
-        ai_q_numbers(in_b + i * row->b_step, row->b_step > 0 ? n : 1, &p->b, b);
+        ai_q_numbers(s->kernel[2], in_a + i * row->a_step, row->a_step > 0 ? n : 1, &p->a, a);
+        ai_q_numbers(s->kernel[2], in_b + i * row->b_step, row->b_step > 0 ? n : 1, &p->b, b);
         s->kernel[0]->fn(
             &(ai_binary_args){a, b, result, n, (int32_t)row->a_step, (int32_t)row->b_step});
         ai_q_bytes(s->kernel[1], result, n, &p->y, p->lo, p->hi, out + i);

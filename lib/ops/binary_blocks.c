@@ -60,7 +60,9 @@ static void spread(const ai_tensor *t, const ai_tensor *out, int64_t n, int64_t 
     static const char zero[sizeof(float)];
     int64_t dim[4];
     bool is_f32 = t->type == AI_F32; /* else u8 */
+    int64_t pixel = is_f32 ? 64 : 16;
     dims4(t, dim);
+    int64_t width = dim[3] == 1 ? 1 : out->dim[3]; /* one pixel is repeated below */
     if (dim[0] == 1)
         n = 0;
     if (dim[2] == 1)
@@ -70,18 +72,19 @@ static void spread(const ai_tensor *t, const ai_tensor *out, int64_t n, int64_t 
         bool is_real = c < out->dim[1];
         if (dim[1] == 1)
             c = 0;
-        for (int64_t w = 0; w < out->dim[3]; w++) {
+        for (int64_t w = 0; w < width; w++) {
             int64_t at = w * 16 + lane;
             const char *from = zero;
             if (is_real)
-                from = (const char *)t->data +
-                       place(t, dim, n, c, y, dim[3] == 1 ? 0 : w) * (is_f32 ? 4 : 1);
+                from = (const char *)t->data + place(t, dim, n, c, y, w) * (is_f32 ? 4 : 1);
             if (is_f32)
                 memcpy(row + at * 4, from, 4);
             else
                 row[at] = *from;
         }
     }
+    for (int64_t w = width; w < out->dim[3]; w++)
+        memcpy(row + w * pixel, row, (size_t)pixel);
 }
 
 static const char *direct_row(const ai_tensor *t, int64_t n, int64_t block, int64_t y)

@@ -165,6 +165,8 @@ static ai_status prepare(ai_step *s, ai_error *err)
     ai_status status = ai_choose(s, 0, op, type, type, AI_LAYOUT_NCHW16C, err);
     if (status == AI_OK && s->local[LOCAL_FORM] == FORM_BYTES)
         status = ai_choose(s, 1, AI_K_TO_BYTES, AI_U8, AI_U8, AI_LAYOUT_PLAIN, err);
+    if (status == AI_OK && s->local[LOCAL_FORM] == FORM_BYTES)
+        status = ai_choose(s, 2, AI_K_FROM_BYTES, AI_U8, AI_U8, AI_LAYOUT_PLAIN, err);
     if (status == AI_OK && s->local[LOCAL_FORM] == FORM_TURNED)
         status = ai_choose(s, 1, AI_K_TRANSPOSE16, AI_F32, AI_F32, AI_LAYOUT_NCHW16C, err);
     return status;
@@ -232,8 +234,8 @@ static void run_bytes(const ai_step *s, const ai_window3 *v, int64_t unit, char 
     ai_pool_args a;
 
     for (int64_t i = from; i < to; i++)
-        ai_q_numbers((const uint8_t *)x->data + block * x->plane + i * x->row, v->in[2] * 16, &p->x,
-                     in + (i - from) * v->in[2] * 16);
+        ai_q_numbers(s->kernel[2], (const uint8_t *)x->data + block * x->plane + i * x->row,
+                     v->in[2] * 16, &p->x, in + (i - from) * v->in[2] * 16);
     fill_args(s, v, &a);
     a.in = in;
     a.in_row = v->in[2] * 16;

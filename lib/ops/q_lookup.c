@@ -27,10 +27,9 @@ static ai_status check(ai_step *s, ai_error *err)
     return AI_OK;
 }
 
-static void look_up(const uint8_t *table, const uint8_t *in, int64_t count, uint8_t *out)
+static ai_status prepare(ai_step *s, ai_error *err)
 {
-    for (int64_t i = 0; i < count; i++)
-        out[i] = table[in[i]];
+    return ai_choose(s, 0, AI_K_LOOKUP, AI_U8, AI_U8, AI_LAYOUT_PLAIN, err);
 }
 
 static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch, ai_error *err)
@@ -46,16 +45,16 @@ static ai_status run(const ai_step *s, int64_t begin, int64_t end, void *scratch
     if (ai_is_empty(s, 0))
         return AI_OK;
     if (x->layout != AI_LAYOUT_NCHW16C) {
-        look_up(table, in + begin, end - begin, out + begin);
+        s->kernel[0]->fn(&(ai_lookup_args){in + begin, table, out + begin, end - begin});
         return AI_OK;
     }
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t block = unit / x->dim[2];
         int64_t row = unit % x->dim[2];
-        look_up(table, in + block * x->plane + row * x->row, x->dim[3] * 16,
-                out + block * y->plane + row * y->row);
+        s->kernel[0]->fn(&(ai_lookup_args){in + block * x->plane + row * x->row, table,
+                                           out + block * y->plane + row * y->row, x->dim[3] * 16});
     }
     return AI_OK;
 }
 
-const ai_op ai_op_q_lookup = {check, NULL, run, false};
+const ai_op ai_op_q_lookup = {check, prepare, run, false};

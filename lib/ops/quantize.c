@@ -51,26 +51,10 @@ void ai_quantize_span(const float *in, int64_t count, float scale, int32_t zero,
         out[i] = (float)(((const T *)in)[i] - zero) * scale;                                       \
     break
 
-/* Sixteen at a time, so that a compiler makes vectors of them. */
-static void dequantize_u8(const uint8_t *restrict in, int64_t count, float scale, int32_t zero,
-                          float *restrict out)
-{
-    int64_t i = 0;
-    for (; i + 16 <= count; i += 16) {
-        for (int k = 0; k < 16; k++)
-            out[i + k] = (float)(in[i + k] - zero) * scale;
-    }
-    for (; i < count; i++)
-        out[i] = (float)(in[i] - zero) * scale;
-}
-
 static void dequantize_span(const void *in, int64_t count, float scale, int32_t zero, ai_type type,
                             float *out)
 {
     switch (type) {
-    case AI_U8:
-        dequantize_u8(in, count, scale, zero, out);
-        break;
     case AI_S8:
         DEQUANTIZE(int8_t);
     case AI_U16:
@@ -94,9 +78,10 @@ ai_status ai_q_check_numbers(const ai_step *s, const ai_q_scale *q, ai_error *er
     return AI_OK;
 }
 
-void ai_q_numbers(const uint8_t *in, int64_t count, const ai_q_scale *q, float *out)
+void ai_q_numbers(const ai_kernel *kernel, const uint8_t *in, int64_t count, const ai_q_scale *q,
+                  float *out)
 {
-    dequantize_span(in, count, q->scale, (int32_t)q->zero, AI_U8, out);
+    kernel->fn(&(ai_from_bytes_args){in, out, count, q->scale, (int32_t)q->zero});
 }
 
 void ai_q_bytes(const ai_kernel *kernel, const float *in, int64_t count, const ai_q_scale *q,
@@ -218,7 +203,8 @@ static ai_status check_dequantize(ai_step *s, ai_error *err)
 
 static ai_status prepare(ai_step *s, ai_error *err)
 {
-    return ai_choose(s, 0, AI_K_TO_BYTES, AI_U8, AI_U8, AI_LAYOUT_PLAIN, err);
+    uint32_t op = s->file->op == AI_OP_DEQUANTIZE_LINEAR ? AI_K_FROM_BYTES : AI_K_TO_BYTES;
+    return ai_choose(s, 0, op, AI_U8, AI_U8, AI_LAYOUT_PLAIN, err);
 }
 
 /* ---- Run ---- */
@@ -236,7 +222,9 @@ static void run_span(const ai_step *s, const void *in, int64_t count, int64_t ch
 {
     float scale = ((const float *)s->in[1]->data)[channel];
     int32_t zero = zero_at(s, channel);
-    if (s->out[0]->type == AI_F32)
+    if (s->in[0]->type == AI_U8)
+        s->kernel[0]->fn(&(ai_from_bytes_args){in, out, count, scale, zero});
+    else if (s->out[0]->type == AI_F32)
         dequantize_span(in, count, scale, zero, (ai_type)s->in[0]->type, out);
     else if (s->out[0]->type == AI_U8)
         s->kernel[0]->fn(&(ai_to_bytes_args){in, out, count, scale, zero});
@@ -361,5 +349,5 @@ static ai_status run_dynamic(const ai_step *s, int64_t begin, int64_t end, void 
 }
 
 const ai_op ai_op_quantize = {check_quantize, prepare, run, false};
-const ai_op ai_op_dequantize = {check_dequantize, NULL, run, false};
+const ai_op ai_op_dequantize = {check_dequantize, prepare, run, false};
 const ai_op ai_op_dynamic_quantize = {check_dynamic, NULL, run_dynamic, false};

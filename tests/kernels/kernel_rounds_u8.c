@@ -357,3 +357,43 @@ void round_to_bytes(const row *k, rng *r)
     guarded_free(&out.memory);
     guarded_free(&want.memory);
 }
+
+void round_from_bytes(const row *k, rng *r)
+{
+    const int64_t count = PICK(r, 1, 2, 3, 15, 16, 17, 31, 33, 224, 500);
+    bytes in = bytes_new(r, count);
+    guarded out = guarded_new(r, count), want = guarded_new(r, count);
+    for (int64_t i = 0; i < count; i++)
+        in.data[i] = (uint8_t)rng_range(r, 0, 255);
+    ai_from_bytes_args a = {in.data, want.data, count, 1.0f / (float)PICK(r, 1, 7, 64, 100),
+                            PICK(r, 0, 128, 255, 3)};
+    if (rng_range(r, 0, 9) == 0)
+        a.scale = rng_bool(r) ? 3e38f : 1e-42f;
+    k->ref->fn(&a);
+    a.out = out.data;
+    k->kernel->fn(&a);
+    expect_same(k->kernel->name, &out, &want, "count %lld", (long long)count);
+    guarded_free(&in.memory);
+    guarded_free(&out);
+    guarded_free(&want);
+}
+
+void round_lookup(const row *k, rng *r)
+{
+    const int64_t count = PICK(r, 1, 2, 31, 32, 33, 63, 64, 65, 224, 500);
+    bytes in = bytes_new(r, count), table = bytes_new(r, 256);
+    bytes out = bytes_new(r, count), want = bytes_new(r, count);
+    for (int64_t i = 0; i < count; i++)
+        in.data[i] = (uint8_t)rng_range(r, 0, 255);
+    for (int i = 0; i < 256; i++)
+        table.data[i] = (uint8_t)rng_range(r, 0, 255);
+    ai_lookup_args a = {in.data, table.data, want.data, count};
+    k->ref->fn(&a);
+    a.out = out.data;
+    k->kernel->fn(&a);
+    compare_bytes(k, &out, &want, "bytes");
+    guarded_free(&in.memory);
+    guarded_free(&table.memory);
+    guarded_free(&out.memory);
+    guarded_free(&want.memory);
+}

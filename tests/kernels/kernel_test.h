@@ -105,6 +105,8 @@ void round_gemm_s8(const row *k, rng *r);
 void round_q_conv(const row *k, rng *r);
 void round_byte_pool(const row *k, rng *r);
 void round_to_bytes(const row *k, rng *r);
+void round_from_bytes(const row *k, rng *r);
+void round_lookup(const row *k, rng *r);
 void round_reduce(const row *k, rng *r);
 void round_softmax(const row *k, rng *r);
 void round_transpose(const row *k, rng *r);

@@ -61,6 +61,12 @@ static void one_round(const row *k, rng *r)
     case AI_K_TO_BYTES:
         round_to_bytes(k, r);
         return;
+    case AI_K_FROM_BYTES:
+        round_from_bytes(k, r);
+        return;
+    case AI_K_LOOKUP:
+        round_lookup(k, r);
+        return;
     case AI_K_GEMM_S8:
         round_gemm_s8(k, r);
         return;
