@@ -13,27 +13,29 @@ enum { NEAREST = 3, MAX_NAME = 80 };
 
 /* ---- Finding ---- */
 
-static const struct layer_row {
-    uint16_t op;
-    ai_layer_kind kind;
-} rows[] = {
-    {AI_OP_CONV, AI_LAYER_PRODUCT},    {AI_OP_GEMM, AI_LAYER_PRODUCT},
-    {AI_OP_MATMUL, AI_LAYER_PRODUCT},  {AI_OP_ADD, AI_LAYER_SUM},
-    {AI_OP_MUL, AI_LAYER_SUM},         {AI_OP_GLOBAL_AVERAGE_POOL, AI_LAYER_SUM},
-    {AI_OP_REDUCE_MEAN, AI_LAYER_SUM}, {AI_OP_AVERAGE_POOL, AI_LAYER_SUM},
-    {AI_OP_CONCAT, AI_LAYER_SUM},      {AI_OP_MAX_POOL, AI_LAYER_MOVE},
-    {AI_OP_RESHAPE, AI_LAYER_MOVE},    {AI_OP_FLATTEN, AI_LAYER_MOVE},
-    {AI_OP_SQUEEZE, AI_LAYER_MOVE},    {AI_OP_UNSQUEEZE, AI_LAYER_MOVE},
-    {AI_OP_TRANSPOSE, AI_LAYER_MOVE},
-};
-
-static const struct layer_row *find_row(const ai_graph_node *node)
+/* False: it is no layer. */
+static bool find_kind(const ai_graph_node *node, ai_layer_kind *kind)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        if (rows[i].op == node->op && !node->is_dead && node->output_count == 1)
-            return &rows[i];
+    switch (node->op) {
+    case AI_OP_CONV:
+    case AI_OP_GEMM:
+    case AI_OP_MATMUL:
+        *kind = AI_LAYER_PRODUCT;
+        break;
+    case AI_OP_ADD:
+    case AI_OP_MUL:
+    case AI_OP_CONCAT:
+    case AI_OP_GLOBAL_AVERAGE_POOL:
+    case AI_OP_AVERAGE_POOL:
+    case AI_OP_REDUCE_MEAN:
+        *kind = AI_LAYER_SUM;
+        break;
+    default:
+        *kind = AI_LAYER_MOVE;
+        if (node->op == AI_OP_PAD || !ai_quantised_moves_only(node))
+            return false;
     }
-    return NULL;
+    return !node->is_dead && node->output_count == 1;
 }
 
 static bool is_number(const ai_graph *graph, const ai_graph_node *node, uint32_t i)
@@ -83,8 +85,8 @@ static bool read_others(const ai_graph *graph, const ai_graph_node *node, const 
     return l->inputs > 0;
 }
 
-/* Products of tensors and functions of one number are between layers or not at all: masks and
- * the parts of a norm, whose numbers nobody rounds, need no range. */
+/* Products of tensors, functions of one number and moves are between layers or not at all: masks
+ * and the parts of a norm, whose numbers nobody rounds, need no range. */
 static bool reads_layers(const ai_calibration *c, const ai_graph_node *node, const ai_layer *l)
 {
     for (uint32_t i = l->first; i < l->first + l->inputs; i++) {
@@ -99,23 +101,22 @@ static bool read_node(const ai_calibration *c, const ai_graph *graph, const ai_g
                       ai_layer *l)
 {
     int32_t varying = node->is_dead ? -1 : ai_quantised_varying(graph, node);
-    const struct layer_row *row = find_row(node);
     l->inputs = 1;
     if (varying >= 0) {
         l->kind = AI_LAYER_SUM;
         l->first = (uint32_t)varying;
         return read_others(graph, node, l) && reads_layers(c, node, l);
     }
-    if (row == NULL)
+    if (!find_kind(node, &l->kind))
         return false;
-    l->kind = row->kind;
     if (l->kind == AI_LAYER_PRODUCT)
         return read_product(graph, node, l);
     if (node->op == AI_OP_REDUCE_MEAN && !ai_quantised_means_maps(graph, node))
         return false;
     if (l->kind == AI_LAYER_SUM && node->op != AI_OP_REDUCE_MEAN)
         l->inputs = node->input_count;
-    return read_others(graph, node, l) && (node->op != AI_OP_MUL || reads_layers(c, node, l));
+    bool is_between = l->kind == AI_LAYER_MOVE || node->op == AI_OP_MUL;
+    return read_others(graph, node, l) && (!is_between || reads_layers(c, node, l));
 }
 
 /* The clamp that alone reads what the node writes. */
@@ -159,14 +160,37 @@ static int32_t *find_readers(ai_graph *graph)
     return reader;
 }
 
+/* What stays f32 behind a layer, for the report: there is no step on integers, or, of Split and
+ * Pad, it is not made. */
+static void add_reader(ai_calibration *c, const ai_graph *graph, uint32_t index)
+{
+    const ai_graph_node *node = &graph->nodes[index];
+    int32_t out = node->is_dead || node->output_count == 0 ? AI_NO_VALUE : node->outputs[0];
+    bool is_reader = false;
+    for (uint32_t i = 0; i < node->input_count && out >= 0; i++)
+        is_reader |= node->inputs[i] >= 0 && c->layer_of[node->inputs[i]] >= 0;
+    if (is_reader && c->layer_of[out] < 0 && graph->values[out].type == AI_F32)
+        c->layers[c->layer_count++] = (ai_layer){
+            .node = index,
+            .name = node->name,
+            .op = node->op,
+            .kind = AI_LAYER_SUM,
+            .form = AI_FORM_F32,
+            .why = ai_quantised_moves_only(node) ? "not quantised" : "no step on integers",
+            .sum = out,
+            .out = out};
+}
+
 /* False: no memory. */
 static bool add_layer(ai_calibration *c, ai_graph *graph, uint32_t index, const uint32_t *uses,
                       const int32_t *reader)
 {
     const ai_graph_node *node = &graph->nodes[index];
     ai_layer l = {.node = index, .name = node->name, .op = node->op, .sum = node->outputs[0]};
-    if (!read_node(c, graph, node, &l))
+    if (!read_node(c, graph, node, &l)) {
+        add_reader(c, graph, index);
         return true;
+    }
     const ai_value *y = &graph->values[l.sum];
     bool is_clamp = c->layer_of[l.sum] >= 0; /* of the layer before */
     if (is_clamp || y->type != AI_F32 || y->rank == 0 || ai_pass_elements(y) == 0)

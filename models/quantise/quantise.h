@@ -30,7 +30,7 @@ typedef struct ai_layer {
     ai_layer_form form;
     const char *why; /* it is not INT8; NULL */
     uint32_t first;  /* of the node's inputs that are numbers */
-    uint32_t inputs; /* how many these are */
+    uint32_t inputs; /* how many these are; 0: it stays f32 in any case */
     int32_t sum;     /* what the node writes */
     int32_t out;     /* what it is after the clamp, or the same */
     float lo;

@@ -44,7 +44,7 @@ static bool list_values(scan *s, const ai_calibration *c, const ai_graph *graph)
         const ai_layer *l = &c->layers[i];
         for (uint32_t k = 0; k < l->inputs && is_done; k++)
             is_done = need(s, graph, ai_layer_input(graph, l, k));
-        is_done = is_done && need(s, graph, l->out);
+        is_done = is_done && (l->inputs == 0 || need(s, graph, l->out));
     }
     return is_done;
 }

@@ -155,6 +155,37 @@ def heads(path, nodes, constants, shape=(1, 10)):
                 constants)
 
 
+def upsampled(path, mode, **attributes):
+    """Two convolutions with a Resize between them, as segmentation has it."""
+    net = Blocks("HardSwish", "Sigmoid")
+    x = net.node("Relu", [net.conv("image", 3, 32, 3)])
+    x = net.conv(x, 32, 48)
+    scales = net.constant([1, 1, 2, 2])
+    x = net.node("Resize", [x, "", scales], mode=mode, **attributes)
+    x = net.node("Relu", [net.conv(x, 48, 32)])
+    x = net.node("Flatten", [net.node("GlobalAveragePool", [x])])
+    net.nodes.append(helper.make_node(
+        "Gemm", [x, net.constant(net.random.standard_normal((32, 10)))], ["logits"], name="dense"))
+    return save(path, net.nodes, [value("image", [1, 3, 20, 20])], [value("logits", [1, 10])],
+                net.constants, opset=20)
+
+
+def test_what_moves_bytes(ai, tmp_path):
+    """The nearest pixel is bytes moved; another way to resize stays f32, and the report says so."""
+    for mode, form, why in (("nearest", "int8", None), ("linear", "f32", "no step on integers")):
+        net = upsampled(tmp_path / "net.onnx", mode)
+        out = convert(ai, net, tmp_path)
+        resize = next(layer for layer in report(out)["layers"] if layer["op"] == "Resize")
+        assert (resize["form"], resize.get("why")) == (form, why)
+        found = steps(ai, out)
+        assert found[found.index("Resize") - 1] == (
+            "QLinearConv" if mode == "nearest" else "DequantizeLinear")
+        assert found.count("QuantizeLinear") == (1 if mode == "nearest" else 2)
+        assert report(out)["whole"]["snr"] > 20
+        assert ai("convert", net, "-o", tmp_path / "again.lai", "--int8", out).status == 0
+        assert (tmp_path / "again.lai").read_bytes() == out.read_bytes()
+
+
 def test_a_result_is_not_rounded(ai, tmp_path):
     """Nor is what only makes it, the last product."""
     net = heads(tmp_path / "net.onnx", [
