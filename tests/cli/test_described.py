@@ -25,7 +25,7 @@ def complete(ai, words: list[str]) -> list[str]:
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ai; printf '%s\\n' "${COMPREPLY[@]}"
 """
     done = subprocess.run(["bash", "-c", script, "bash", *words], capture_output=True, text=True,
-                          check=True)
+                          check=True, env={**os.environ, "LC_ALL": "C"})  # bash tells of others' absence
     assert done.stderr == ""
     return done.stdout.split()
 
