@@ -26,10 +26,12 @@ assert "body" in libai.handler({writer!r})({{"seed": 1}})
 '''
 try:
     import _xxsubinterpreters as interpreters
+    create = lambda: interpreters.create(isolated=False)
 except ImportError:
     import _interpreters as interpreters
+    create = lambda: interpreters.create("legacy")
 def run():
-    one = interpreters.create()
+    one = create()
     problem = interpreters.run_string(one, begin)
     assert problem is None, problem
     interpreters.destroy(one)

@@ -78,13 +78,14 @@ def interrupted(place, function, meanwhile):
         nonlocal count
         if not frame.f_code.co_filename.startswith(PACKAGE):
             return None
-        frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        if event == "opcode":
+        frame.f_trace_opcodes = True
+        if event in ("line", "opcode"):  # not every Python shows instructions
             count += 1
             if count == place:
                 meanwhile()
         return trace
 
+    sys._getframe().f_trace_opcodes = True  # from Python 3.12 on, settrace looks whether any frame has it
     sys.settrace(trace)
     try:
         function()
