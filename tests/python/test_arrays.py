@@ -52,17 +52,19 @@ def test_inputs_stay_while_they_are_read(slow):
         session, left, seen = model._mine.session, weakref.ref(given["x0"]), []
 
         def take():
-            while not session._is_busy:
+            while not session._given[0].data:
                 time.sleep(0.001)
             time.sleep(0.05)
             del given["x0"]
             seen.extend([left() is not None, session._is_busy])
 
+        session._given[0].data = None
         thread = threading.Thread(target=take)
         thread.start()
         assert (model(given)["x100"] == expected).all()
         thread.join()
-        assert seen == [True, True] and left() is None
+        assert seen[0] or not seen[1]  # a busy machine may let it come too late
+        assert left() is None
 
 
 def test_read_only_and_odd_addresses(double):

@@ -154,7 +154,7 @@ def test_closed_by_many(double, freed):
             thread.start()
         for thread in closers:
             thread.join()
-        end.wait(30)
+        end.wait(300)
         for thread in callers:
             thread.join()
     assert not wrong
