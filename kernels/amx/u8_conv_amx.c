@@ -157,7 +157,8 @@ static void load_rows(strip *s)
     }
 }
 
-/* Tiles from the map itself. */
+/* Tiles from the map itself. Loops over a sum's steps are short beside the sum: clang unrolls them
+ * if nobody objects. */
 static bool load_runs(strip *s, int32_t run)
 {
     const ai_q_conv_args *a = s->args;
@@ -165,6 +166,7 @@ static bool load_runs(strip *s, int32_t run)
         return false;
     s->fours = run;
     s->steps = a->tap_count / run;
+#pragma GCC unroll 1
     for (int64_t i = 0; i < s->steps; i++)
         s->at[i] = a->taps[i * run];
     load_rows(s);
@@ -225,6 +227,7 @@ static bool is_thin(strip *s, map *m)
     if (s->fours < 4 || s->fours > FOURS)
         return false;
     s->steps = a->tap_count / s->fours;
+#pragma GCC unroll 1
     for (int64_t i = 1; i < s->steps; i++)
         s->at[i] = s->at[i * s->fours];
     return true;
@@ -260,11 +263,14 @@ static bool is_wide(strip *s, map *m)
 static void lay(strip *s, const map *m, const ai_q_conv_args *a, int64_t bytes, int64_t first)
 {
     const uint8_t *in = a->in + first * a->in_row + a->taps[0];
-    if (!m->planes)
+    if (!m->planes) {
         squeeze(in, bytes / 16, a->rows);
+        return;
+    }
     for (int64_t i = 0; i < m->planes; i++)
         zip(in + i * 4 * m->plane, m->plane, bytes / 16, a->rows + i * 4 * bytes);
-    for (int64_t i = 0; m->planes && i < s->steps; i++)
+#pragma GCC unroll 1
+    for (int64_t i = 0; i < s->steps; i++)
         s->at[i] = 4 * (i / m->taps * bytes + a->taps[i % m->taps * FOURS] - a->taps[0]);
 }
 
