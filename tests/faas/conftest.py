@@ -100,10 +100,12 @@ def resident(process):
 
 
 def connections(port):
-    """Bytes that nobody read yet, of each connection to this port whose server has not closed it."""
+    """Bytes that the server has not read yet, of each connection to this port that it has not closed:
+    those that came, and those that are on their way."""
     with open("/proc/net/tcp", encoding="ascii") as stream:
         rows = [line.split() for line in stream][1:]
-    return [int(row[4].split(":")[1], 16) for row in rows
+    sent = {(row[2], row[1]): int(row[4].split(":")[0], 16) for row in rows}
+    return [int(row[4].split(":")[1], 16) + sent.get((row[1], row[2]), 0) for row in rows
             if int(row[1].split(":")[1], 16) == port and row[3] in ("01", "08")]
 
 

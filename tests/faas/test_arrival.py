@@ -49,7 +49,9 @@ def split(answer):
 def test_slow_requests(serve, models, data, more):
     """Bytes that come now and then keep no connection: the time is that of the whole request."""
     server = serve("--model", models, "--arrival", "600")
+    begin = time.monotonic()
     status, _, body = split(trickle(server, data, more))
+    assert time.monotonic() - begin > 0.59  # not at once
     assert status == 408 and body["statusCode"] == 408, body
     assert body["body"]["type"] == "Function.Timeout" and "600 ms" in body["body"]["error"]
     assert ranking(server.post(picture()))[0] == "red"
