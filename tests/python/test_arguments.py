@@ -73,5 +73,5 @@ def test_pictures(slow_eyes):
 def test_another_interpreter():
     """As in a web server: it is told of no signals."""
     script = BESIDE.format(paths=sys.path, writer=str(WRITER), text=libai.TextModel(WRITER)(seed=1))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arrays on their way in and out: nothing is copied that need not be, nothing wrong gets through."""
 
+import sys
 import threading
 import time
 import weakref
@@ -26,6 +27,20 @@ def test_nothing_is_copied(double):
         y = model(X)
         assert (y == 2 * X).all()
         assert addresses(model) == [[X.ctypes.data], [y.ctypes.data]]
+
+
+def test_where_python_has_arrays_otherwise(double, monkeypatch):
+    """NumPy is asked then: the answers are the same, and nothing is copied either."""
+    with libai.Model(double) as model:
+        model(X)
+        assert model._session(None)._parts[-1] == (sys.implementation.name == "cpython")
+    monkeypatch.setattr("libai._session._DATA", 0)
+    with libai.Model(double) as model:
+        for x in (X, X + 1):
+            y = model(x)
+            assert (y == 2 * x).all() and not model._session(None)._parts[-1]
+            assert addresses(model) == [[x.ctypes.data], [y.ctypes.data]]
+            assert (model({"x": x})["y"] == y).all()
 
 
 def test_out(double):

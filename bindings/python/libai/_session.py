@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from ctypes import c_void_p
 from typing import TYPE_CHECKING, Any
@@ -27,13 +28,14 @@ PROFILE = 1
 _at = c_void_p.from_address
 
 # Where an array has the pointer to its data: first after what each object begins with, as in NumPy's C
-# interface, which is compiled into other modules and so does not change. Asking NumPy costs 2 us.
-_DATA = object.__basicsize__
+# interface, which is compiled into other modules and so does not change. Asking NumPy costs 2 us. Only
+# CPython says by id() where an object lies.
+_DATA = object.__basicsize__ if sys.implementation.name == "cpython" else 0
 
 
 def _lies_there(array: Array) -> bool:
     """Whether that holds for this Python and this NumPy."""
-    return bool(_at(id(array) + _DATA).value == array.__array_interface__["data"][0])
+    return _DATA > 0 and bool(_at(id(array) + _DATA).value == array.__array_interface__["data"][0])
 
 
 class File:
