@@ -624,6 +624,16 @@ static bool is_small(const ai_tensor *t)
     return true;
 }
 
+/* Levels differ in which bytes of the input these meet; a session refuses others than zeros. */
+static void clear_beyond_rows(ai_tensor *t)
+{
+    int64_t fours = (t->dim[3] + 3) / 4;
+    for (int64_t i = 0; i < t->bytes; i++) {
+        if (i / 64 % fours * 4 + i % 4 >= t->dim[3])
+            ((char *)t->data)[i] = 0;
+    }
+}
+
 static void fill(any *a, ai_tensor *t)
 {
     size_t bytes = ai_type_bytes(t->type);
@@ -650,6 +660,8 @@ static void fill(any *a, ai_tensor *t)
         else
             memcpy(data + (size_t)i * bytes, &n, bytes);
     }
+    if (t->layout == AI_LAYOUT_QDEPTHWISE16 && t->rank == 4 && t->dim[3] > 0 && bytes == 1)
+        clear_beyond_rows(t);
 }
 
 static void stop(const any *a, const step *s, const char *what)
