@@ -31,9 +31,10 @@ def in_thread(function):
     return results[0]
 
 
-def wait_for_call(model):
-    """Until some thread is in a call."""
+def wait_for_call(model, thread):
+    """Until the thread is in a call."""
     while not any(session._is_busy for session in model._sessions.copy()):
+        assert thread.is_alive(), "its call is over already"
         time.sleep(0.001)
 
 
@@ -76,7 +77,7 @@ def test_threads_compute_at_once(slow):
     done = []
 
     def work():
-        wait_for_call(model)
+        wait_for_call(model, threading.main_thread())
         done.append(model(WIDE[:1]).shape)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -94,7 +95,7 @@ def test_close_waits_for_calls(slow):
     done = []
     thread = threading.Thread(target=lambda: done.append(model(WIDE[:512]).shape))
     thread.start()
-    wait_for_call(model)
+    wait_for_call(model, thread)
     model.close()
     thread.join()
     assert done == [(512, 512)]
@@ -115,7 +116,7 @@ def test_fork_while_another_thread_computes(slow):
     with libai.Model(slow, threads=2) as model:
         thread = threading.Thread(target=model, args=(WIDE[:1024],))
         thread.start()
-        wait_for_call(model)
+        wait_for_call(model, thread)
         assert in_child(lambda: model(WIDE[:1]).shape) == "(1, 512)"
         assert in_child(model.close) == "None"
         thread.join()
