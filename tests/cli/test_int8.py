@@ -80,9 +80,9 @@ def steps(ai, path):
     return [step["op"] for step in json.loads(ai("info", path, "--steps", "--json").out)["plan"]]
 
 
-def run(ai, path, x, folder):
+def run(ai, path, x, folder, *options):
     np.save(folder / "x.npy", x)
-    done = ai("run", path, "--input", f"image={folder / 'x.npy'}", "--output-dir", folder)
+    done = ai("run", path, "--input", f"image={folder / 'x.npy'}", "--output-dir", folder, *options)
     assert done.status == 0, done
     return np.load(folder / "logits.npy")
 
