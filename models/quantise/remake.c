@@ -124,7 +124,8 @@ static ai_status read_layer(ai_calibration *c, json_t *from, bool *is_read, ai_e
         return ai_fail(err, AI_E_VALUE, "int8: the network has no layer '%.80s'",
                        name == NULL ? "" : name);
     for (int i = AI_FORM_INT8; i <= AI_FORM_F32; i++) {
-        bool can = i != AI_FORM_WEIGHTS || l->op == AI_OP_GEMM || l->op == AI_OP_MATMUL;
+        bool is_matrix = l->op == AI_OP_GEMM || l->op == AI_OP_MATMUL;
+        bool can = i == AI_FORM_F32 || (l->inputs > 0 && (i == AI_FORM_INT8 || is_matrix));
         if (form == NULL || strcmp(form, form_names[i]) != 0 || !can)
             continue;
         l->form = (ai_layer_form)i;

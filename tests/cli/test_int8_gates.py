@@ -185,6 +185,19 @@ def test_what_moves_bytes(ai, tmp_path):
         assert (tmp_path / "again.lai").read_bytes() == out.read_bytes()
 
 
+def test_recipes_cannot_round_what_has_no_step(ai, tmp_path):
+    """Not even where they tell its range."""
+    net = upsampled(tmp_path / "net.onnx", "linear")
+    recipe = report(convert(ai, net, tmp_path))
+    for layer in recipe["layers"]:
+        if layer["op"] == "Resize":
+            layer["form"] = "int8"
+            recipe["tensors"][f"{layer['name']}:0"] = [-1, 1]
+    (tmp_path / "bad.json").write_text(json.dumps(recipe))
+    ai("convert", net, "-o", tmp_path / "b.lai", "--int8", tmp_path / "bad.json").failed(
+        net, "has form 'int8', which it cannot take")
+
+
 def test_a_result_is_not_rounded(ai, tmp_path):
     """Nor is what only makes it, the last product."""
     net = heads(tmp_path / "net.onnx", [
