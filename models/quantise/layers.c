@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Finds the nodes that can compute with integers, those that the caller keeps from it, and those
- * that the folding has no step for. */
+ * Finds the nodes that can compute with integers, and those that the folding has no step for. */
 #include "quantise.h"
 #include "quantize.h"
 
@@ -8,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { NEAREST = 3, MAX_NAME = 80 };
 
 /* ---- Finding ---- */
 
@@ -207,69 +204,9 @@ static bool add_layer(ai_calibration *c, ai_graph *graph, uint32_t index, const 
     return true;
 }
 
-/* ---- Names ---- */
-
-/* How many letters must change. */
-static uint32_t distance(const char *a, const char *b)
-{
-    uint32_t row[MAX_NAME + 1];
-    size_t bytes = strnlen(b, MAX_NAME);
-    for (uint32_t k = 0; k <= bytes; k++)
-        row[k] = k;
-    for (uint32_t i = 1; i <= MAX_NAME && a[i - 1] != 0; i++) {
-        uint32_t corner = row[0];
-        row[0] = i;
-        for (uint32_t k = 1; k <= bytes; k++) {
-            uint32_t best = corner + (a[i - 1] != b[k - 1]);
-            corner = row[k];
-            best = row[k] + 1 < best ? row[k] + 1 : best;
-            row[k] = row[k - 1] + 1 < best ? row[k - 1] + 1 : best;
-        }
-    }
-    return row[bytes];
-}
-
 int32_t ai_layer_input(const ai_graph *graph, const ai_layer *l, uint32_t k)
 {
     return graph->nodes[l->node].inputs[l->first + k];
-}
-
-ai_layer *ai_layer_named(const ai_calibration *c, const char *name)
-{
-    for (uint32_t i = 0; i < c->layer_count; i++) {
-        if (strcmp(c->layers[i].name, name) == 0)
-            return &c->layers[i];
-    }
-    return NULL;
-}
-
-/* The layers whose names are nearest, those first that contain the one that was given. */
-static ai_status fail_unknown(const ai_calibration *c, const char *name, ai_error *err)
-{
-    char text[190] = "";
-    size_t room = sizeof text - strnlen(name, MAX_NAME);
-    size_t used = 0;
-    uint32_t last = 0;
-    for (int k = 0; k < NEAREST; k++) { /* a greater distance each time, of several the first */
-        const char *best = NULL;
-        uint32_t least = UINT32_MAX;
-        for (uint32_t i = 0; i < c->layer_count; i++) {
-            const char *other = c->layers[i].name;
-            uint32_t d = strstr(other, name) != NULL ? 0 : distance(name, other) + 1;
-            d = d * 4096 + (i < 4095 ? i : 4095) + 1;
-            if (d > last && d < least) {
-                least = d;
-                best = other;
-            }
-        }
-        if (best == NULL || strlen(best) + used + 6 > room)
-            break;
-        last = least;
-        used +=
-            (size_t)snprintf(text + used, sizeof text - used, "%s'%s'", k > 0 ? ", " : "", best);
-    }
-    return ai_fail(err, AI_E_ARGUMENT, "no layer is called '%.80s'%s%s", name,
-                   used > 0 ? ", the nearest are " : " or could be quantised", text);
 }
 
 static ai_status need_products(const ai_calibration *c, const ai_graph *graph, ai_error *err)
@@ -286,18 +223,6 @@ static ai_status need_products(const ai_calibration *c, const ai_graph *graph, a
     return ai_fail(err, AI_E_UNSUPPORTED,
                    "there is nothing to quantise: no Conv, Gemm or MatMul of f32 has constant "
                    "weights");
-}
-
-static ai_status keep_layers(ai_calibration *c, ai_error *err)
-{
-    for (size_t i = 0; i < c->options.keep_count; i++) {
-        ai_layer *l = ai_layer_named(c, c->options.keep[i]);
-        if (l == NULL)
-            return fail_unknown(c, c->options.keep[i], err);
-        l->form = AI_FORM_F32;
-        l->why = "asked for";
-    }
-    return AI_OK;
 }
 
 /* ---- What the folding takes ---- */
@@ -346,7 +271,7 @@ ai_status ai_layers_find(ai_calibration *c, ai_graph *graph, ai_error *err)
     }
     status = need_products(c, graph, err);
     if (status == AI_OK)
-        status = keep_layers(c, err);
+        status = ai_layers_keep(c, err);
     if (status == AI_OK)
         leave_results(c, graph);
     return status;

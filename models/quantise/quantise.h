@@ -95,15 +95,19 @@ ai_status ai_calibration_check(const ai_quantise_options *options, ai_error *err
 /* Runs the finished graph on the samples, and writes the resource. */
 ai_status ai_calibration_finish(ai_calibration *c, const ai_graph *graph, ai_error *err);
 
-/* ---- layers.c: which nodes, and what the caller wants of them ---- */
+/* ---- layers.c: which nodes ---- */
 ai_status ai_layers_find(ai_calibration *c, ai_graph *graph, ai_error *err);
 /* What the folding cannot take stays f32: tried on a copy. */
 ai_status ai_layers_try(ai_calibration *c, const ai_graph *graph, ai_error *err);
 /* Number k of what it reads. */
 int32_t ai_layer_input(const ai_graph *graph, const ai_layer *l, uint32_t k);
-ai_layer *ai_layer_named(const ai_calibration *c, const char *name);
 /* Sums and moves of what stays numbers are left alone; moves get the range of what they read. */
 void ai_layers_settle(ai_calibration *c, const ai_graph *graph);
+
+/* ---- names.c ---- */
+ai_layer *ai_layer_named(const ai_calibration *c, const char *name);
+/* What the caller wants to stay f32 does. */
+ai_status ai_layers_keep(ai_calibration *c, ai_error *err);
 
 /* ---- weigh.c: what is slower on integers stays f32 ---- */
 ai_status ai_layers_weigh(ai_calibration *c, const ai_graph *graph, ai_error *err);
