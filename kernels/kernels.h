@@ -196,6 +196,7 @@ typedef struct ai_from_bytes_args {
     float          scale;
     int32_t        zero;
 } ai_from_bytes_args;
+
 /* out[i] = table[in[i]] */
 typedef struct ai_lookup_args {
     const uint8_t *in;
@@ -223,7 +224,7 @@ typedef struct ai_q_conv_args {
     int64_t        in_plane; /* Q_DEPTHWISE */
     const int64_t *taps;
     int64_t        tap_count; /* fours */
-    int32_t        kw;        /* taps 16 bytes apart in each row of the kernel, or 0: not known */
+    int32_t        kw;        /* Q_DEPTHWISE: taps 16 bytes apart in each row of the kernel, or 0 */
     const int8_t  *weights;   /* of panel 0: [taps][16 outputs][4] */
     const int32_t *bias;    /* [panels * 16] */
     const float   *scale;   /* [panels * 16] */

@@ -121,7 +121,6 @@ static void make_window(product *p, rng *r)
     const int64_t plane = ((p->rows - 1) * stride + (p->kh - 1) * down + 1) * pitch;
     const int64_t each = p->form == WIDE ? 4 : 1;
     int64_t i = 0;
-    a->kw = right == 1 ? p->kw : 0;
     a->in_step = stride * step;
     a->in_row = stride * pitch;
     for (int64_t block = 0; block < p->blocks; block += each) {
