@@ -36,11 +36,11 @@ static void use_tensors(const uint8_t *data, size_t bytes)
         for (uint32_t i = 0; i < r.input_count; i++) {
             const ai_oip_tensor *t = &r.input[i];
             size_t count = t->data.bytes / ai_oip_type_bytes(t->type);
-            uint8_t sum = 0; /* every byte is there */
+            volatile uint8_t byte; /* every one is there, and the name */
             for (size_t k = 0; k < t->data.bytes; k++)
-                sum = (uint8_t)(sum + ((const uint8_t *)t->data.data)[k]);
-            if (sum == 1 && !strlen(t->name))
-                abort();
+                byte = ((const uint8_t *)t->data.data)[k];
+            byte = (uint8_t)strlen(t->name);
+            (void)byte;
             json_decref(ai_oip_list(t->type, t->data.data, count));
             use_raw(t, bytes);
         }
